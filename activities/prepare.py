@@ -1,0 +1,144 @@
+"""The activity `run.prepare`: everything a run depends on, resolved once and recorded in its history."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from temporalio import activity
+
+from activities.conversations import Conversations
+from activities.failures import to_application_error
+from activities.llm import Resolver
+from perdure.domain.agents import AgentSpec, Limits
+from perdure.domain.errors import ConfigurationError, InvalidInput, PerdureError
+from perdure.domain.policy import Policy
+from perdure.domain.ports import Price
+from perdure.domain.run import AgentInput, Setup
+from perdure.domain.tools import ToolSpec
+from perdure.loading import Definitions
+
+__all__ = ["Catalogue", "Equipment", "PrepareActivities", "Prices"]
+
+MAX_SETUP_BYTES = 1_000_000
+
+
+class Catalogue(Protocol):
+    """Finds tools by name."""
+
+    def select(self, globs: Sequence[str]) -> list[ToolSpec]:
+        """Tools whose names match any glob; a glob that matches nothing raises UnknownTool."""
+        ...
+
+
+class Prices(Protocol):
+    """Finds the price of a model."""
+
+    def __call__(self, model: str, /) -> Price | None:
+        """Return US dollars per million tokens, or None when no price is known."""
+        ...
+
+
+@dataclass(frozen=True)
+class Equipment:
+    """What a worker brings to its runs; `model`, `policy` and `deny` come from its settings."""
+
+    definitions: Definitions
+    tools: Catalogue
+    providers: Resolver
+    prices: Prices
+    model: str | None = None
+    policy: Path | None = None
+    deny: tuple[str, ...] = ()
+    search_attributes: bool = False
+
+
+class PrepareActivities:
+    """Resolution of a worker's runs."""
+
+    def __init__(self, worker: Equipment, conversations: Conversations) -> None:
+        """Resolve with what this worker has."""
+        self._worker = worker
+        self._conversations = conversations
+
+    @activity.defn(name="run.prepare")
+    async def prepare(self, given: AgentInput) -> Setup:
+        """Resolve agent, model, tools, policy, limits and price; what cannot work fails here, typed and with words."""
+        try:
+            setup = resolve(self._worker, given)
+        except PerdureError as error:
+            raise to_application_error(error, 1, lambda: 0.0) from error
+        self._conversations.remember(activity.info().workflow_run_id or "", setup)
+        return setup
+
+
+def resolve(worker: Equipment, given: AgentInput) -> Setup:
+    """Setup of a run, from what it was given and what the worker has."""
+    agent = given.agent if isinstance(given.agent, AgentSpec) else worker.definitions.agent(given.agent)
+    if agent.reasoning != "tools":
+        msg = f'agent {agent.name}: reasoning {agent.reasoning!r} is not in this release, only "tools"'
+        raise ConfigurationError(msg)
+    model = _model(worker, given, agent)
+    provider, name = worker.providers.resolve(model)
+    provider.check(name)
+    limits = Limits().overridden_by(agent.limits).overridden_by(given.limits)
+    price, warnings = worker.prices(model), list[str]()
+    if price is None and limits.cost_usd is not None:
+        msg = f"cost_usd is limited, but no price is known for {model}: leave the limit out or name a priced model"
+        raise InvalidInput(msg)
+    if price is None:
+        warnings.append(f"no price is known for {model}: cost_usd stays null")
+    policy = _policy(worker, given, agent)
+    setup = Setup(
+        agent=agent,
+        model=model,
+        instructions=agent.instructions,
+        tools=_tools(worker, given, agent),
+        limits=limits,
+        settings=agent.settings,
+        output_schema=given.output_schema or agent.output_schema,
+        policy=policy,
+        policy_digest=policy.digest,
+        deny=worker.deny,
+        price=price,
+        search_attributes=worker.search_attributes,
+        warnings=tuple(warnings),
+    )
+    if (size := len(setup.wire_json().encode())) > MAX_SETUP_BYTES:
+        msg = f"instructions and tools are {size} bytes, at most {MAX_SETUP_BYTES} fit: give the agent fewer tools"
+        raise ConfigurationError(msg)
+    return setup
+
+
+def _model(worker: Equipment, given: AgentInput, agent: AgentSpec) -> str:
+    """The model that was asked for, the agent's, the parent's, or the worker's default: the first that is named."""
+    model = given.model or agent.model or (given.lineage.model if given.lineage else None) or worker.model
+    if not model:
+        msg = (
+            "no model is named: give --model (for example anthropic:claude-opus-5-5), "
+            "`model` in the agent, or PERDURE_MODEL in the worker's environment"
+        )
+        raise ConfigurationError(msg)
+    return model
+
+
+def _policy(worker: Equipment, given: AgentInput, agent: AgentSpec) -> Policy:
+    policy = given.policy if given.policy is not None else agent.policy
+    if policy is not None:
+        return policy
+    return worker.definitions.policy(worker.policy) if worker.policy else Policy()
+
+
+def _tools(worker: Equipment, given: AgentInput, agent: AgentSpec) -> tuple[ToolSpec, ...]:
+    """The agent's tools, narrowed to those the run asks for; an input can never widen what the agent has."""
+    own = worker.tools.select(["*"] if agent.tools is None else agent.tools)
+    if given.tools is not None:
+        asked = {spec.name for spec in worker.tools.select(given.tools)}
+        own = [spec for spec in own if spec.name in asked]
+    others = ", ".join(worker.definitions.agent_names())
+    return tuple(
+        spec.model_copy(update={"description": f"{spec.description} Agents: {others}."})
+        if spec.name == "delegate"
+        else spec
+        for spec in own
+    )

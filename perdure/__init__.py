@@ -1,0 +1,1 @@
+"""Perdure: AI agents as durable executions on Temporal."""

@@ -1,0 +1,1 @@
+"""What every layer speaks: pure models and functions, without I/O, clock, random, env, Temporal or vendor imports."""

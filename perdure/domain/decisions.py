@@ -1,0 +1,49 @@
+"""Why a decision on a waiting request does not count: the rules of the contract, in the order they are told."""
+
+from collections.abc import Iterator
+
+from perdure.domain.approvals import Decide, Request, RequestKind, Verdict
+from perdure.domain.arguments import check_arguments
+from perdure.domain.model import JsonObject
+from perdure.domain.policy import Level, matches_any
+
+__all__ = ["refusals"]
+
+
+def refusals(request: Request, decide: Decide) -> Iterator[tuple[str, str]]:
+    """Every reason against this decision as (code, words a person can act on); none: it counts."""
+    if decide.token:
+        yield "token_unsupported", "signed tokens are not in this release: leave it out"
+    if decide.digest is not None and decide.digest != request.digest:
+        yield "digest_mismatch", f"the call waiting has digest {request.digest}, not {decide.digest}"
+    if decide.digest is None and request.level is Level.REVIEW:
+        yield "digest_required", f"a review must repeat the digest of the call: {request.digest}"
+    if request.approvers and not matches_any(request.approvers, decide.approver):
+        yield "approver_not_allowed", f"only {', '.join(request.approvers)} may decide this"
+    if decide.verdict not in request.verdicts:
+        valid = ", ".join(request.verdicts)
+        yield "verdict_not_allowed", f"{decide.verdict} does not fit a {request.kind}; valid: {valid}"
+    yield from _about_arguments(request, decide)
+    yield from _about_response(request, decide)
+
+
+def _about_arguments(request: Request, decide: Decide) -> Iterator[tuple[str, str]]:
+    if decide.verdict is not Verdict.EDIT:
+        if decide.arguments is not None:
+            yield "arguments_unexpected", f"`arguments` only go with edit, not with {decide.verdict}"
+    elif decide.arguments is None:
+        yield "arguments_required", "an edit needs `arguments`: the whole new arguments of the call"
+    elif problem := check_arguments(request.answer_schema, decide.arguments):
+        yield "invalid_arguments", problem
+
+
+def _about_response(request: Request, decide: Decide) -> Iterator[tuple[str, str]]:
+    if decide.verdict is not Verdict.RESPOND:
+        if decide.response is not None:
+            yield "response_unexpected", f"`response` only goes with respond, not with {decide.verdict}"
+    elif decide.response is None:
+        yield "response_required", "respond needs `response`"
+    elif request.kind is RequestKind.QUESTION:
+        schema: JsonObject = {"type": "object", "properties": {"answer": request.answer_schema}}
+        if problem := check_arguments(schema, {"answer": decide.response}):
+            yield "invalid_response", problem

@@ -1,0 +1,90 @@
+"""A conversation as it grows, with a digest chained over its messages so that a prefix can be named and verified."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+
+from perdure.domain.messages import Message, MessagePage, TranscriptRef
+
+__all__ = ["PAGE_BYTES", "Transcript", "chain"]
+
+PAGE_BYTES = 200_000
+"""Most bytes of message JSON in one page: well under the server's 512 KiB warning for one payload."""
+
+
+def chain(digest: str, message: Message) -> str:
+    """Digest of a transcript after `message`, from the one before it: 128 bits of SHA-256 as hex.
+
+    Fields at their default do not enter, so that a new field of a later release leaves old digests as they were.
+    """
+    return _chain(digest, message.model_dump_json(exclude_defaults=True))
+
+
+def _chain(digest: str, json: str) -> str:
+    return hashlib.sha256(f"{digest}\n{json}".encode()).hexdigest()[:32]
+
+
+class Transcript:
+    """Messages in order; append only. Equal refs mean equal messages."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self._messages: list[Message] = []
+        self._digests: list[str] = [""]
+        self.size = 0
+        """Characters of JSON of all messages ever added."""
+
+    def __len__(self) -> int:
+        """Count the messages."""
+        return len(self._messages)
+
+    @property
+    def messages(self) -> Sequence[Message]:
+        """The messages so far; not to be changed by the reader."""
+        return self._messages
+
+    @property
+    def ref(self) -> TranscriptRef:
+        """Name of all messages so far."""
+        return TranscriptRef(length=len(self._messages), digest=self._digests[-1])
+
+    def add(self, message: Message) -> None:
+        """Append one message."""
+        json = message.model_dump_json(exclude_defaults=True)
+        self.size += len(json)
+        self._digests.append(_chain(self._digests[-1], json))
+        self._messages.append(message)
+
+    def extend(self, messages: Iterable[Message]) -> None:
+        """Append messages in order."""
+        for message in messages:
+            self.add(message)
+
+    def truncate(self, length: int) -> None:
+        """Forget everything after the first `length` messages."""
+        del self._messages[length:]
+        del self._digests[length + 1 :]
+
+    def since(self, ref: TranscriptRef) -> tuple[Message, ...]:
+        """Messages after the prefix that `ref` names."""
+        return tuple(self._messages[ref.length :])
+
+    def holds(self, ref: TranscriptRef) -> bool:
+        """Whether the prefix that `ref` names is a prefix of this transcript."""
+        return ref.length < len(self._digests) and self._digests[ref.length] == ref.digest
+
+    def page(self, offset: int, limit: int, max_bytes: int = PAGE_BYTES) -> MessagePage:
+        """At most `limit` messages and about `max_bytes` from `offset`; at least one message when there is one."""
+        total = len(self._messages)
+        offset = min(max(offset, 0), total)
+        end, size = offset, 0
+        while end < min(total, offset + limit):
+            size += len(self._messages[end].model_dump_json(exclude_defaults=True))
+            if end > offset and size > max_bytes:
+                break
+            end += 1
+        return MessagePage(
+            messages=tuple(self._messages[offset:end]),
+            offset=offset,
+            next_offset=end if end < total else None,
+            total=total,
+        )

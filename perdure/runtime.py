@@ -1,0 +1,65 @@
+"""The one plugin that makes client, worker, replayer and tests agree: payloads, sandbox, what fails a workflow."""
+
+from dataclasses import replace
+from typing import Any
+
+from pydantic import ValidationError
+from temporalio.api.common.v1 import Payload
+from temporalio.contrib.pydantic import PydanticJSONPlainPayloadConverter
+from temporalio.converter import CompositePayloadConverter, DataConverter, DefaultPayloadConverter
+from temporalio.plugin import SimplePlugin
+from temporalio.worker import WorkflowRunner
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
+
+from perdure.domain.model import Model
+
+__all__ = ["DATA_CONVERTER", "PASSTHROUGH", "PerdurePlugin"]
+
+PASSTHROUGH = ("perdure.domain", "pydantic", "jsonschema", "jsonschema_specifications", "referencing", "rpds", "attrs")
+"""Pure modules that workflows share with the worker instead of importing them again for every run."""
+
+
+class ModelPayloadConverter(PydanticJSONPlainPayloadConverter):
+    """JSON by pydantic, in which each of our models decides what of it travels (`Model.wire_json`)."""
+
+    def to_payload(self, value: Any) -> Payload | None:  # noqa: ANN401 - signature of the base class
+        """See base class."""
+        if isinstance(value, Model):
+            return Payload(metadata={"encoding": self.encoding.encode()}, data=value.wire_json().encode())
+        return super().to_payload(value)
+
+
+class ModelConverters(CompositePayloadConverter):
+    """Temporal's default converters with ours for JSON."""
+
+    def __init__(self) -> None:
+        """Replace the JSON converter, keep the others."""
+        json = ModelPayloadConverter()
+        defaults = DefaultPayloadConverter.default_encoding_payload_converters
+        super().__init__(*(c if c.encoding != json.encoding else json for c in defaults))
+
+
+DATA_CONVERTER = DataConverter(payload_converter_class=ModelConverters)
+
+
+def _sandbox(runner: WorkflowRunner | None) -> WorkflowRunner:
+    if isinstance(runner, SandboxedWorkflowRunner):
+        return replace(runner, restrictions=runner.restrictions.with_passthrough_modules(*PASSTHROUGH))
+    return runner or SandboxedWorkflowRunner()
+
+
+class PerdurePlugin(SimplePlugin):
+    """Give it to `Client.connect(plugins=[...])`; workers of that client and the `Replayer` take the same settings.
+
+    Only a pydantic ValidationError fails a workflow by itself: any other unforeseen exception keeps the run open,
+    waiting for a worker with mended code (a rollback completes it).
+    """
+
+    def __init__(self) -> None:
+        """Build the plugin."""
+        super().__init__(  # pyright: ignore[reportUnknownMemberType] - the base leaves a Callable open
+            "perdure",
+            data_converter=DATA_CONVERTER,
+            workflow_runner=_sandbox,
+            workflow_failure_exception_types=[ValidationError],
+        )

@@ -1,0 +1,137 @@
+"""Composition root: settings -> adapters -> activity objects -> one Temporal worker."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+import structlog
+import typer
+from perdure.connect import connect, register_search_attributes
+from perdure.providers import Providers
+from perdure.providers.prices import price_for
+from perdure.server import ServerError
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+from activities.conversations import Conversations
+from activities.llm import LlmActivities
+from activities.prepare import Equipment, PrepareActivities, Prices
+from activities.tools import ToolActivities
+from perdure.domain.errors import PerdureError
+from perdure.idle import until_idle
+from perdure.loading import Definitions
+from perdure.observability import configure_logging
+from perdure.runtime import PerdurePlugin
+from perdure.settings import Settings, SettingsError, load_settings
+from perdure.tools import Registry, default_registry, load_modules
+from perdure.tools.builtin import register_builtins
+from perdure.tools.host import ToolHost
+from workflows import WORKFLOWS
+
+__all__ = ["worker_for"]
+
+log = structlog.get_logger()
+STICKY = timedelta(seconds=2)
+"""How long a dead worker's next workflow task waits for it: part of the recovery time."""
+HEARTBEAT_THROTTLE = timedelta(seconds=1)
+"""Cancellations ride on heartbeats: they reach a running call within this time."""
+GRACE = timedelta(seconds=30)
+
+
+@asynccontextmanager
+async def worker_for(
+    client: Client,
+    settings: Settings,
+    registry: Registry,
+    *,
+    search_attributes: bool,
+    providers: Providers | None = None,
+    prices: Prices = price_for,
+) -> AsyncGenerator[Worker]:
+    """Build a worker with everything its activities need; what it holds is closed when the block ends."""
+    providers, host, conversations = providers or Providers(), ToolHost(registry), Conversations(client)
+    equipment = Equipment(
+        definitions=Definitions(settings.definitions),
+        tools=registry,
+        providers=providers,
+        prices=prices,
+        model=settings.model,
+        policy=settings.policy,
+        deny=settings.deny_tools,
+        search_attributes=search_attributes,
+    )
+    tools = ToolActivities(host, settings.deny_tools)
+    try:
+        yield Worker(
+            client,
+            task_queue=settings.task_queue,
+            workflows=WORKFLOWS,
+            activities=[
+                PrepareActivities(equipment, conversations).prepare,
+                LlmActivities(providers, conversations).reply,
+                tools.call,
+                tools.verify,
+            ],
+            sticky_queue_schedule_to_start_timeout=STICKY,
+            max_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
+            default_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
+            graceful_shutdown_timeout=GRACE,
+        )
+    finally:
+        await host.close()
+        await providers.close()
+
+
+async def serve(idle_exit: float | None) -> None:
+    """Poll until SIGTERM or Ctrl-C (then drain), or until no run has been open for `idle_exit` seconds."""
+    settings = load_settings()
+    register_builtins(default_registry, workspace=settings.open_workspace())
+    load_modules(settings.tool_modules, default_registry)
+    place = await connect(
+        settings, plugins=[PerdurePlugin()], on_progress=lambda line: log.info("worker.starting", step=line)
+    )
+    attributes = await register_search_attributes(place.client)
+    if not attributes:
+        log.warning("worker.no_search_attributes", effect="runs work, lists show less")
+    ended = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    async with worker_for(place.client, settings, default_registry, search_attributes=attributes) as worker, worker:
+        ready = {"event": "worker.ready", "address": place.address, "namespace": place.namespace}
+        sys.stdout.write(json.dumps({**ready, "task_queue": settings.task_queue, "pid": os.getpid()}) + "\n")
+        sys.stdout.flush()
+        waits = [asyncio.ensure_future(ended.wait())]
+        if idle_exit is not None:
+            waits.append(asyncio.ensure_future(until_idle(place.client, settings.task_queue, idle_exit)))
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        log.info("worker.draining", seconds=GRACE.total_seconds())
+    log.info("worker.stopped")
+
+
+def main(idle_exit: float | None = None) -> None:
+    """Run a worker: it polls for agent runs until SIGTERM, then drains."""
+    configure_logging(json=not sys.stderr.isatty())
+    code = 0
+    try:
+        asyncio.run(serve(idle_exit))
+    except SettingsError as error:
+        code = 2
+        log.exception("worker.invalid_settings", error=str(error))
+    except ServerError as error:
+        code = 3
+        log.exception("worker.no_server", error=str(error))
+    except PerdureError as error:
+        code = 2
+        log.exception("worker.invalid_configuration", error=error.message)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # the SDK's threads may abort a normal interpreter exit (FACTS A1)
+
+
+if __name__ == "__main__":
+    typer.run(main)

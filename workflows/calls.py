@@ -1,0 +1,158 @@
+"""The only module that executes activities: their names, timeouts, retry policies and summaries."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.workflow import ActivityCancellationType
+
+from perdure.domain.run import AgentInput, ModelReply, ModelRequest, Setup, StopReason
+from perdure.domain.tools import CallOutcome, ToolCall, ToolSpec, Verification
+from workflows.control import Control, RunEndedError
+
+__all__ = ["call_tool", "prepare", "reply", "verify"]
+
+HEARTBEAT = timedelta(seconds=3)
+ONCE_HEARTBEAT = timedelta(seconds=5)
+"""Longer for effects that cannot be repeated: a false alarm costs a person's attention."""
+MODEL_CALL = timedelta(minutes=15)
+QUICK_TRIES = 5
+OUTAGE = timedelta(hours=24)
+TOOL_GRACE = timedelta(seconds=10)
+REPEATS = 10
+STEADY = timedelta(seconds=1)
+
+T = TypeVar("T")
+
+
+def _retry(attempts: int) -> RetryPolicy:
+    """Steady retries: a lost worker is retried after a second; errors of providers bring their own delay."""
+    return RetryPolicy(initial_interval=STEADY, backoff_coefficient=1.0, maximum_attempts=attempts)
+
+
+async def prepare(given: AgentInput) -> Setup:
+    """Resolve names, defaults, tools, policy and prices once; its recorded answer is what the run is made of."""
+    try:
+        return await workflow.execute_activity(
+            "run.prepare",
+            given,
+            result_type=Setup,
+            start_to_close_timeout=timedelta(seconds=30),
+            retry_policy=_retry(REPEATS),
+            summary=f"resolve agent {given.agent if isinstance(given.agent, str) else given.agent.name}",
+        )
+    except ActivityError as error:
+        raise as_failure(error) from error
+
+
+async def reply(control: Control, request: ModelRequest, turn: int, left: timedelta | None) -> ModelReply:
+    """Ask the model. What passes by itself is waited out: a few quick tries, then visibly, for up to a day."""
+    try:
+        return await _until_stopped(control, _start_reply(request, turn, attempts=QUICK_TRIES), left)
+    except ActivityError as error:
+        if _is_final(error):
+            raise as_failure(error) from error
+        cause = error.cause
+    patient = request.model_copy(update={"tries": request.tries + QUICK_TRIES})
+    with control.waiting(f"the model provider: {getattr(cause, 'message', None) or cause}"):
+        try:
+            return await _until_stopped(control, _start_reply(patient, turn, attempts=0), None)
+        except ActivityError as error:
+            raise as_failure(error) from error
+
+
+def _start_reply(request: ModelRequest, turn: int, attempts: int) -> "workflow.ActivityHandle[ModelReply]":
+    return workflow.start_activity(
+        "llm.reply",
+        request,
+        result_type=ModelReply,
+        start_to_close_timeout=MODEL_CALL,
+        schedule_to_close_timeout=None if attempts else OUTAGE,
+        heartbeat_timeout=HEARTBEAT,
+        retry_policy=_retry(attempts),
+        summary=f"turn {turn}",
+    )
+
+
+async def call_tool(control: Control, spec: ToolSpec, call: ToolCall) -> CallOutcome:
+    """Run one tool call. Repeatable effects are retried when their worker is lost; the others then are unknown."""
+    repeatable = spec.effect.repeatable
+    task = workflow.start_activity(
+        "tools.call",
+        call,
+        result_type=CallOutcome,
+        start_to_close_timeout=first_attempt(spec),
+        heartbeat_timeout=HEARTBEAT if repeatable else ONCE_HEARTBEAT,
+        retry_policy=_retry(REPEATS if repeatable else 1),
+        cancellation_type=ActivityCancellationType.TRY_CANCEL
+        if repeatable
+        else ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+        summary=_summary(spec, call),
+    )
+    try:
+        return await (_until_stopped(control, task, None) if repeatable else task)
+    except ActivityError as error:
+        if isinstance(error.cause, asyncio.CancelledError):
+            raise
+        why = getattr(error.cause, "message", None) or str(error.cause)
+        if repeatable:
+            return CallOutcome(error="EXECUTION_ERROR", text=f"{call.tool} could not be completed: {why}")
+        return CallOutcome(error="UNKNOWN_OUTCOME", text=why, unknown=True)
+
+
+def first_attempt(spec: ToolSpec) -> timedelta:
+    """How long one attempt at a call may last, from start to close."""
+    return timedelta(seconds=spec.timeout) + TOOL_GRACE
+
+
+async def verify(spec: ToolSpec, call: ToolCall) -> Verification:
+    """Ask the tool's read-back hook whether the call with this key happened; any trouble means: still unknown."""
+    try:
+        return await workflow.execute_activity(
+            "tools.verify",
+            call,
+            result_type=Verification,
+            start_to_close_timeout=first_attempt(spec),
+            heartbeat_timeout=HEARTBEAT,
+            retry_policy=_retry(REPEATS),
+            summary=f"did {spec.name} #{call.number} happen?",
+        )
+    except ActivityError as error:
+        return Verification(problem=str(error.cause))
+
+
+async def _until_stopped(control: Control, task: "workflow.ActivityHandle[T]", left: timedelta | None) -> T:
+    """Result of the task, unless the run is told to stop or its time is over first: then the task is cancelled."""
+    try:
+        await workflow.wait_condition(lambda: task.done() or control.stopping, timeout=left)
+    except TimeoutError:
+        task.cancel()
+        raise RunEndedError(StopReason.TIME_LIMIT) from None
+    except asyncio.CancelledError:
+        task.cancel()
+        raise
+    if not task.done():
+        task.cancel()
+        raise RunEndedError(StopReason.STOPPED)
+    return await task
+
+
+def _is_final(error: ActivityError) -> bool:
+    return isinstance(error.cause, ApplicationError) and error.cause.non_retryable
+
+
+def as_failure(error: ActivityError) -> ApplicationError:
+    """Take the typed failure of an activity as the failure of the run."""
+    cause = error.cause
+    if isinstance(cause, ApplicationError):
+        return ApplicationError(cause.message, *cause.details, type=cause.type, non_retryable=True)
+    return ApplicationError(str(cause or error), type="ProviderUnavailable", non_retryable=True)
+
+
+def _summary(spec: ToolSpec, call: ToolCall) -> str:
+    """One line for the Web UI, at most 100 characters: the tool and its first argument."""
+    first: Any = next(iter(call.arguments.values()), "")
+    return f"{spec.name} {first}"[:100].replace("\n", " ")

@@ -1,0 +1,152 @@
+"""The state machine of one run: pause, resume, steer and stop, what it waits for, and how long it has really worked.
+
+idle -> executing -> completed | failed | cancelled; beside executing: waiting (a person, an outage), paused, stopping.
+What shows, in this order: an end, stopping, paused, waiting, executing.
+"""
+
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+
+from temporalio import workflow
+
+from perdure.domain.control import SteerPayload
+from perdure.domain.errors import ErrorInfo
+from perdure.domain.run import RunState, StopReason
+
+__all__ = ["MAX_QUEUED", "Control", "RunEndedError"]
+
+MAX_QUEUED = 100
+ENDED = (RunState.COMPLETED, RunState.FAILED, RunState.CANCELLED)
+NOT_WORKING = (RunState.WAITING, RunState.PAUSED)
+
+
+class RunEndedError(Exception):
+    """The run ends here as a value: with a stop reason and, for `error`, what went wrong."""
+
+    def __init__(self, reason: StopReason, error: ErrorInfo | None = None) -> None:
+        """Keep why."""
+        super().__init__(reason)
+        self.reason = reason
+        self.error = error
+
+
+class Control:
+    """What people asked of the run; `changed` is called after every change of the state that shows."""
+
+    def __init__(self, changed: Callable[[], None]) -> None:
+        """Start idle."""
+        self._changed = changed
+        self._phase = RunState.IDLE
+        self._shown = RunState.IDLE
+        self._paused = False
+        self._stopping = False
+        self._waits: list[str] = []
+        self._since = workflow.now()
+        self._started = self._since
+        self._idle = timedelta()
+        self._steering: list[SteerPayload] = []
+        self._steer_ids: set[str] = set()
+
+    @property
+    def state(self) -> RunState:
+        """The state that shows."""
+        return self._shown
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the run was told to stop."""
+        return self._stopping
+
+    @property
+    def waiting_for(self) -> str | None:
+        """What the oldest wait is for."""
+        return self._waits[0] if self._waits else None
+
+    @property
+    def queued(self) -> tuple[str, ...]:
+        """Steering messages that the model has not seen yet."""
+        return tuple(item.text for item in self._steering)
+
+    @property
+    def worked(self) -> timedelta:
+        """Wall clock since the start without waiting for people, pauses and outages."""
+        now = workflow.now()
+        idle = self._idle + (now - self._since if self._shown in NOT_WORKING else timedelta())
+        return now - self._started - idle
+
+    def enter(self, phase: RunState) -> None:
+        """Go to another phase of life: executing, completed, failed, cancelled."""
+        self._phase = phase
+        self._refresh()
+
+    @contextmanager
+    def waiting(self, for_what: str) -> Generator[None]:
+        """Show `waiting` and stop the working clock for as long as the block lasts."""
+        self._waits.append(for_what)
+        self._refresh()
+        try:
+            yield
+        finally:
+            self._waits.remove(for_what)
+            self._refresh()
+
+    def apply(self, verb: str) -> RunState:
+        """Carry out `pause`, `resume` or `stop`; a verb that is already in force changes nothing."""
+        if self._phase in ENDED:
+            return self._shown
+        if verb == "stop":
+            self._stopping = True
+        else:
+            self._paused = verb == "pause"
+        self._refresh()
+        return self._shown
+
+    def refusal(self, steer: SteerPayload) -> str:
+        """Why this message cannot be queued; empty when it can."""
+        if self._phase in ENDED or self._stopping:
+            return "the run has ended or is stopping"
+        if len(self._steering) >= MAX_QUEUED and steer.id not in self._steer_ids:
+            return f"{MAX_QUEUED} messages are queued already: wait until the agent has read some"
+        return ""
+
+    def steer(self, steer: SteerPayload) -> int:
+        """Queue a message; returns its position from 1. A repeated id is dropped, its position is the queue's end."""
+        if not steer.id or steer.id not in self._steer_ids:
+            self._steer_ids.add(steer.id)
+            self._steering.append(steer)
+        return len(self._steering)
+
+    def take(self, *, idle: bool) -> list[SteerPayload]:
+        """Messages for the model's next turn; `idle` also takes those that wait until the agent has finished."""
+        taken, left = list[SteerPayload](), list[SteerPayload]()
+        for item in self._steering:
+            (taken if idle or item.mode == "next_turn" else left).append(item)
+        self._steering = left
+        return taken
+
+    async def hold(self) -> None:
+        """Stand still while paused; end the run when it was told to stop."""
+        if self._paused and not self._stopping:
+            await workflow.wait_condition(lambda: not self._paused or self._stopping)
+        if self._stopping:
+            raise RunEndedError(StopReason.STOPPED)
+
+    def _refresh(self) -> None:
+        before, self._shown = self._shown, self._current()
+        if before == self._shown:
+            return
+        now: datetime = workflow.now()
+        if before in NOT_WORKING:
+            self._idle += now - self._since
+        self._since = now
+        self._changed()
+
+    def _current(self) -> RunState:
+        if self._phase in ENDED or self._phase is RunState.IDLE:
+            return self._phase
+        if self._stopping:
+            return RunState.STOPPING
+        if self._paused:
+            return RunState.PAUSED
+        return RunState.WAITING if self._waits else self._phase

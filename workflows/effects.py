@@ -1,0 +1,61 @@
+"""One call of an activity tool to its end, with what happens when nobody knows whether its effect took place."""
+
+from temporalio import workflow
+
+from perdure.domain.approvals import RequestKind, Verdict
+from perdure.domain.model import canonical_json
+from perdure.domain.tools import CallOutcome, CallState, ToolCall, ToolSpec
+from workflows import calls
+from workflows.requests import ask_about_call
+from workflows.run import AgentRun
+
+__all__ = ["perform"]
+
+
+async def perform(run: AgentRun, spec: ToolSpec, call: ToolCall) -> CallOutcome:
+    """Run the call; a lost answer of an effect that must not repeat is settled by its read-back hook or by a person.
+
+    A further attempt goes out under the same key and never before the last one's time is over: a worker that only
+    lost its connection may still be at work until then.
+    """
+    while True:
+        run.mark(call.number, CallState.RUNNING)
+        over = workflow.now() + calls.first_attempt(spec)
+        outcome = await calls.call_tool(run.control, spec, call)
+        if not outcome.unknown:
+            return outcome
+        run.mark(call.number, CallState.UNKNOWN, outcome.error)
+        settled = await _settle(run, spec, call, outcome)
+        if settled is not None:
+            return settled
+        if (rest := over - workflow.now()).total_seconds() > 0:
+            with run.control.waiting(f"the first attempt of {spec.name} to be over"):
+                await workflow.sleep(rest)
+
+
+async def _settle(run: AgentRun, spec: ToolSpec, call: ToolCall, outcome: CallOutcome) -> CallOutcome | None:
+    """What became of the effect, or None: it did not happen and may be run again."""
+    if spec.verify:
+        found = await calls.verify(spec, call)
+        if found.happened:
+            return CallOutcome(text=found.text)
+        if not found.problem:
+            return None
+        outcome = outcome.model_copy(update={"text": f"{outcome.text}; read-back: {found.problem}"})
+    decision = await ask_about_call(
+        run,
+        RequestKind.UNKNOWN_OUTCOME,
+        call.number,
+        spec,
+        call.arguments,
+        title=f"Did it happen? {spec.name} was started and its answer was lost",
+        reason=outcome.text,
+        answer_schema={},
+    )
+    if decision.verdict is Verdict.APPROVE:
+        return None
+    if decision.verdict is Verdict.RESPOND:
+        response = decision.response
+        return CallOutcome(text=response if isinstance(response, str) else canonical_json(response))
+    reason = f": {decision.reason}" if decision.reason else ""
+    return CallOutcome(error="NOT_HAPPENED", text=f"{decision.by} found that this call did not happen{reason}.")

@@ -1,0 +1,66 @@
+"""Builds the requests that people see, asks them through the gate, and records what was decided."""
+
+from temporalio import workflow
+
+from perdure.domain.approvals import VERDICTS, Decision, Request, RequestKind
+from perdure.domain.model import JsonObject, canonical_json
+from perdure.domain.policy import Level, Rule
+from perdure.domain.tools import ToolSpec, call_digest
+from workflows.approvals import expiry, request_id
+from workflows.run import AgentRun
+
+__all__ = ["ask_about_call"]
+
+MAX_TITLE = 200
+
+
+async def ask_about_call(  # noqa: PLR0913 - what a request is made of
+    run: AgentRun,
+    kind: RequestKind,
+    number: int,
+    spec: ToolSpec,
+    arguments: JsonObject,
+    *,
+    level: Level = Level.CONFIRM,
+    rule: Rule | None = None,
+    title: str = "",
+    reason: str = "",
+    answer_schema: JsonObject | None = None,
+) -> Decision:
+    """Ask people about one call and wait for their decision; ends the run when they say stop."""
+    now, wait = workflow.now(), expiry(rule)
+    identity = request_id(number, spec.name, arguments)
+    if kind is RequestKind.UNKNOWN_OUTCOME:
+        identity = run.approvals.unused(f"{identity}-unknown")
+    request = Request(
+        request_id=identity,
+        kind=kind,
+        title=(title or _title(spec, arguments))[:MAX_TITLE],
+        agent=run.setup.agent.name,
+        tool=spec.name,
+        arguments=arguments,
+        effect=spec.effect,
+        level=level,
+        digest=call_digest(spec.name, arguments),
+        verdicts=VERDICTS[kind],
+        answer_schema=spec.parameters if answer_schema is None else answer_schema,
+        requester=run.given.requester,
+        reason=reason,
+        asked_at=now,
+        expires_at=None if wait is None else now + wait,
+        workflow_id=workflow.info().workflow_id,
+        approvers=() if rule is None else rule.approvers,
+    )
+    decision = await run.approvals.ask(request, rule)
+    run.notice("decision", f"{identity} ({spec.name}): {decision.verdict} by {decision.by} ({decision.via})")
+    return decision
+
+
+def _title(spec: ToolSpec, arguments: JsonObject) -> str:
+    """The tool's own sentence with the arguments filled in, else the call as it is."""
+    if spec.ask:
+        try:
+            return spec.ask.format_map(arguments)
+        except (KeyError, IndexError, ValueError, AttributeError):
+            return spec.ask
+    return f"{spec.name} {canonical_json(arguments)}"
