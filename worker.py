@@ -11,14 +11,15 @@ from datetime import timedelta
 
 import structlog
 import typer
-from perdure.connect import connect, register_search_attributes
+from perdure.connect import connect
+from perdure.search_attributes import register_search_attributes
 from perdure.providers import Providers
 from perdure.providers.prices import price_for
 from perdure.server import ServerError
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from activities.conversations import Conversations
+from activities.conversations import MAX_CHARACTERS, Conversations
 from activities.llm import LlmActivities
 from activities.prepare import Equipment, PrepareActivities, Prices
 from activities.tools import ToolActivities
@@ -29,11 +30,11 @@ from perdure.observability import configure_logging
 from perdure.runtime import PerdurePlugin
 from perdure.settings import Settings, SettingsError, load_settings
 from perdure.tools import Registry, default_registry, load_modules
-from perdure.tools.builtin import register_builtins
+from perdure.tools.builtin import configure, register_builtins
 from perdure.tools.host import ToolHost
 from workflows import WORKFLOWS
 
-__all__ = ["worker_for"]
+__all__ = ["MAX_CHARACTERS", "worker_for"]
 
 log = structlog.get_logger()
 STICKY = timedelta(seconds=2)
@@ -52,9 +53,11 @@ async def worker_for(
     search_attributes: bool,
     providers: Providers | None = None,
     prices: Prices = price_for,
+    max_cached_workflows: int = 1000,
+    max_characters: int = MAX_CHARACTERS,
 ) -> AsyncGenerator[Worker]:
     """Build a worker with everything its activities need; what it holds is closed when the block ends."""
-    providers, host, conversations = providers or Providers(), ToolHost(registry), Conversations(client)
+    providers, host, conversations = providers or Providers(), ToolHost(registry), Conversations(client, max_characters)
     equipment = Equipment(
         definitions=Definitions(settings.definitions),
         tools=registry,
@@ -77,6 +80,7 @@ async def worker_for(
                 tools.call,
                 tools.verify,
             ],
+            max_cached_workflows=max_cached_workflows,
             sticky_queue_schedule_to_start_timeout=STICKY,
             max_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
             default_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
@@ -90,7 +94,8 @@ async def worker_for(
 async def serve(idle_exit: float | None) -> None:
     """Poll until SIGTERM or Ctrl-C (then drain), or until no run has been open for `idle_exit` seconds."""
     settings = load_settings()
-    register_builtins(default_registry, workspace=settings.open_workspace())
+    configure(workspace=settings.open_workspace())
+    register_builtins(default_registry)
     load_modules(settings.tool_modules, default_registry)
     place = await connect(
         settings, plugins=[PerdurePlugin()], on_progress=lambda line: log.info("worker.starting", step=line)

@@ -15,7 +15,7 @@ from perdure.domain.ports import Conversation
 from perdure.domain.run import ModelRequest, Setup
 from perdure.domain.transcript import Transcript
 
-__all__ = ["Conversations"]
+__all__ = ["MAX_CHARACTERS", "Conversations"]
 
 T = TypeVar("T")
 

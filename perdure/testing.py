@@ -31,7 +31,7 @@ from perdure.runtime import PerdurePlugin
 from perdure.search_attributes import register_search_attributes
 from perdure.settings import Settings
 from perdure.tools import Registry, default_registry
-from worker import worker_for
+from worker import MAX_CHARACTERS, worker_for
 
 __all__ = ["ALLOW_ALL", "Call", "Environment", "History", "ScriptedModel", "agents", "binary", "call", "local_server"]
 
@@ -239,8 +239,13 @@ async def agents(
     settings: Mapping[str, Any] | None = None,
     price: Price | None = None,
     search_attributes: bool = True,
+    max_cached_workflows: int = 1000,
+    max_characters: int = MAX_CHARACTERS,
 ) -> AsyncGenerator[Environment]:
-    """Run a worker with these tools, by default on a server of its own; `settings` are fields of `Settings`."""
+    """Run a worker with these tools, by default on a server of its own; `settings` are fields of `Settings`.
+
+    `max_cached_workflows=0` makes every step replay the run, `max_characters=0` makes model calls forget other runs.
+    """
     if client is None:
         async with local_server() as own, agents(tools, client=own, settings=settings, price=price) as environment:
             yield environment
@@ -258,6 +263,8 @@ async def agents(
             search_attributes=search_attributes,
             providers=Providers(extra={"test": models}),
             prices=lambda _model: price or Price(input=0, output=0),
+            max_cached_workflows=max_cached_workflows,
+            max_characters=max_characters,
         )
         async with worker as built, built:
             yield Environment(client, place.task_queue, models)

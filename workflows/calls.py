@@ -21,7 +21,7 @@ ONCE_HEARTBEAT = timedelta(seconds=5)
 MODEL_CALL = timedelta(minutes=15)
 QUICK_TRIES = 5
 OUTAGE = timedelta(hours=24)
-TOOL_GRACE = timedelta(seconds=10)
+TOOL_GRACE = timedelta(seconds=5)
 REPEATS = 10
 STEADY = timedelta(seconds=1)
 

@@ -87,9 +87,16 @@ class Control:
         self._refresh()
         try:
             yield
-        finally:
-            self._waits.remove(for_what)
-            self._refresh()
+        except GeneratorExit:  # a worker drops the run from its memory, maybe while another run is active: touch nothing
+            raise
+        except BaseException:
+            self._waited(for_what)
+            raise
+        self._waited(for_what)
+
+    def _waited(self, for_what: str) -> None:
+        self._waits.remove(for_what)
+        self._refresh()
 
     def apply(self, verb: str) -> RunState:
         """Carry out `pause`, `resume` or `stop`; a verb that is already in force changes nothing."""

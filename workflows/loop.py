@@ -42,6 +42,8 @@ async def run_agent(run: AgentRun) -> RunResult:
             elif not run.hear(run.control.take(idle=True)):
                 output, problem = _answer(run, reply)
                 if not problem:
+                    if reply.unused:
+                        raise _error("UnusedStep", reply.unused)
                     return run.result(StopReason.COMPLETED, output)
                 repairs += 1
                 if repairs > MAX_REPAIRS:
@@ -83,8 +85,6 @@ async def ask_model(run: AgentRun) -> ModelReply:
 def _answer(run: AgentRun, reply: ModelReply) -> tuple[JsonValue, str]:
     """The final output, and what is wrong with it (empty: nothing)."""
     schema, text = run.setup.output_schema, reply.message.text
-    if reply.unused:
-        raise _error("UnusedStep", reply.unused)
     if schema is None:
         return text, ""
     try:

@@ -15,8 +15,9 @@ CHARS_PER_TOKEN = 4
 
 
 def estimated_tokens(messages: tuple[Message, ...]) -> int:
-    """Rough tokens of messages that the provider has not counted yet."""
-    return sum(len(message.model_dump_json(exclude_defaults=True)) for message in messages) // CHARS_PER_TOKEN
+    """Rough tokens of messages that the provider has not counted yet: all but its own."""
+    own = (message.model_dump_json(exclude_defaults=True) for message in messages if message.kind != "assistant")
+    return sum(map(len, own)) // CHARS_PER_TOKEN
 
 
 class Allowance(NamedTuple):

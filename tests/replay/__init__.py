@@ -1,0 +1,1 @@
+"""Recorded histories of every workflow, and the gate that replays them."""

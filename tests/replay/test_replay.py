@@ -1,0 +1,53 @@
+"""The replay gate: today's workflow code must take yesterday's decisions."""
+
+import json
+from pathlib import Path
+
+import pytest
+from temporalio.client import WorkflowHistory
+from temporalio.worker import Replayer
+
+from perdure.runtime import PerdurePlugin
+from tests.replay.record import HISTORIES, SCENARIOS
+from workflows import WORKFLOWS
+
+RECORDED = sorted(HISTORIES.glob("*.json"))
+
+
+def read(path: Path) -> WorkflowHistory:
+    """One recorded history, under the id that it had: ids of children are made from it."""
+    text = path.read_text(encoding="utf-8")
+    started = json.loads(text)["events"][0]["workflowExecutionStartedEventAttributes"]
+    return WorkflowHistory.from_json(started["workflowId"], text)
+
+
+def replayer() -> Replayer:
+    """A replayer as workers are configured."""
+    return Replayer(workflows=WORKFLOWS, plugins=[PerdurePlugin()])
+
+
+@pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.stem)
+async def test_recorded_history_replays(path: Path) -> None:
+    """No recorded decision is taken differently."""
+    result = await replayer().replay_workflow(read(path), raise_on_replay_failure=False)
+    assert result.replay_failure is None
+
+
+def test_every_workflow_and_scenario_has_a_history() -> None:
+    """A workflow without a history is not protected by the gate."""
+    types = {
+        event["workflowExecutionStartedEventAttributes"]["workflowType"]["name"]
+        for path in RECORDED
+        for event in json.loads(path.read_text(encoding="utf-8"))["events"][:1]
+    }
+    assert types >= {workflow.__temporal_workflow_definition.name for workflow in WORKFLOWS}  # type: ignore[attr-defined]
+    assert {path.stem for path in RECORDED} >= {f"agent-{scenario.__name__}" for scenario in SCENARIOS}
+
+
+async def test_the_gate_notices_a_different_decision() -> None:
+    """A history in which another activity was scheduled fails: the gate can fail."""
+    text = (HISTORIES / "agent-tools.json").read_text(encoding="utf-8").replace('"llm.reply"', '"llm.other"', 1)
+    result = await replayer().replay_workflow(
+        WorkflowHistory.from_json("tampered", text), raise_on_replay_failure=False
+    )
+    assert result.replay_failure is not None

@@ -1,0 +1,193 @@
+"""A model provider on loopback with the real wire formats: `python -m tests.wire --port 0 --script FILE.yaml`.
+
+It speaks Anthropic Messages at /v1/messages, OpenAI Responses at /v1/responses and Chat Completions at
+/v1/chat/completions, plays the script by the number of assistant turns in each request, and logs every request
+(GET /_log, and as JSON lines in the file of --log).
+"""
+
+import argparse
+import asyncio
+import json
+import socket
+import threading
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, cast
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from tests.wire_formats import STREAMS, error_body
+from tests.wire_script import Play, WireError, WireStep, read_plays, turn_of
+
+__all__ = ["WireServer"]
+
+_REQUEST_ID = {"request-id": "req_wire", "x-request-id": "req_wire"}
+
+
+class _DroppedError(Exception):
+    """Raised inside a body so that the server drops the connection."""
+
+
+@dataclass
+class Wire:
+    """The script and what has been asked. `log` holds one entry per request, `ended` is set when its stream closed."""
+
+    plays: tuple[Play, ...]
+    file: Path | None = None
+    log: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    _attempts: Counter[tuple[str, int]] = field(default_factory=Counter[tuple[str, int]])
+
+    async def answer(self, request: Request) -> Response:
+        """Play one request."""
+        path, body = request.url.path, cast("dict[str, Any]", await request.json())
+        turn = turn_of(path, body)
+        conversation = json.dumps((body.get("messages") or body["input"])[:1])
+        self._attempts[conversation, turn] += 1
+        attempt = self._attempts[conversation, turn]
+        entry: dict[str, Any] = {"path": path, "turn": turn, "attempt": attempt, "body": body, "ended": False}
+        entry["authorization"] = request.headers.get("authorization", "")
+        self._note(entry)
+        if turn >= len(self.plays):
+            return _failure(path, WireError(status=400, message=f"the script has no step for turn {turn + 1}"))
+        play = self.plays[turn]
+        await asyncio.sleep(play.delay)
+        if (error := play.error(attempt)) is not None:
+            return _failure(path, cast("WireError", error))
+        events = self._events(path, cast("WireStep", play.answer), entry)
+        return StreamingResponse(events, media_type="text/event-stream", headers=_REQUEST_ID)
+
+    def _note(self, entry: dict[str, Any]) -> None:
+        self.log.append(entry)
+        if self.file is not None:
+            with self.file.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(entry) + "\n")
+
+    async def _events(self, path: str, step: WireStep, entry: dict[str, Any]) -> AsyncIterator[bytes]:
+        fault, spoken = step.fault, False
+        try:
+            for name, data in STREAMS[path](step, str(entry["body"]["model"]), entry["turn"]):
+                yield _sse(name, json.dumps(data))
+                await asyncio.sleep(0)
+                spoken = spoken or "delta" in json.dumps(data)
+                if fault and spoken:
+                    async for piece in _broken(fault, path):
+                        yield piece
+                    return
+            if path == "/v1/chat/completions":
+                yield _sse("", "[DONE]")
+        finally:
+            entry["ended"] = True
+
+    def app(self) -> Starlette:
+        """The ASGI application."""
+
+        async def log(_: Request) -> Response:
+            return JSONResponse(self.log)
+
+        routes = [Route(path, self.answer, methods=["POST"]) for path in STREAMS]
+        return Starlette(routes=[*routes, Route("/_log", log)])
+
+
+def _sse(name: str, data: str) -> bytes:
+    return f"event: {name}\ndata: {data}\n\n".encode() if name else f"data: {data}\n\n".encode()
+
+
+async def _broken(fault: str, path: str) -> AsyncIterator[bytes]:
+    match fault:
+        case "disconnect":
+            raise _DroppedError
+        case "malformed":
+            yield _sse("content_block_delta", '{"type": "content_bl')
+        case "stall":
+            await asyncio.Event().wait()
+        case "error":
+            error = WireError(status=529, code="overloaded_error", message="too much to do")
+            body = error_body(path, error)
+            responses = path == "/v1/responses"
+            yield _sse("error", json.dumps({"type": "error", **body["error"]} if responses else body))
+        case _:
+            return
+
+
+def _failure(path: str, error: WireError) -> Response:
+    headers = dict(_REQUEST_ID)
+    if error.retry_after is not None:
+        headers["retry-after"] = f"{error.retry_after:g}"
+    return JSONResponse(error_body(path, error), status_code=error.status, headers=headers)
+
+
+class WireServer:
+    """The server in a thread of this process: `with WireServer([{"text": "hi"}]) as server`.
+
+    `url` is its root: ANTHROPIC_BASE_URL is `url`, OPENAI_BASE_URL is `url + "/v1"`.
+    """
+
+    def __init__(
+        self, script: Path | Sequence[Mapping[str, object]], *, port: int = 0, log: Path | None = None
+    ) -> None:
+        self._wire = Wire(read_plays(script), log)
+        self._socket = socket.socket()
+        self._socket.bind(("127.0.0.1", port))
+        self._socket.listen(128)  # requests queue from here on, before anything serves
+        # Logging stays off: a dropped connection is something this server does on purpose.
+        config = uvicorn.Config(self._wire.app(), log_config=None, log_level="critical", timeout_graceful_shutdown=1)
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self.serve, daemon=True)
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+
+    @property
+    def log(self) -> list[dict[str, Any]]:
+        """Every request so far."""
+        return self._wire.log
+
+    @property
+    def bodies(self) -> list[dict[str, Any]]:
+        """The bodies of every request so far."""
+        return [entry["body"] for entry in self.log]
+
+    def env(self) -> dict[str, str]:
+        """Environment variables that lead the SDKs here."""
+        keys = {"ANTHROPIC_API_KEY": "wire-anthropic-key", "OPENAI_API_KEY": "wire-openai-key"}
+        return {**keys, "ANTHROPIC_BASE_URL": self.url, "OPENAI_BASE_URL": f"{self.url}/v1"}
+
+    def serve(self) -> None:
+        """Serve in this thread until told to stop."""
+        self._server.run(sockets=[self._socket])
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.should_exit = True
+        self._thread.join(timeout=10)
+        self.close()
+
+    def close(self) -> None:
+        """Give up the port."""
+        self._socket.close()
+
+
+def main() -> None:
+    """Serve until killed; the first line of output is `{"url": …, "env": {…}}`."""
+    options = argparse.ArgumentParser(prog="python -m tests.wire")
+    options.add_argument("--port", type=int, default=0)
+    options.add_argument("--script", type=Path, required=True)
+    options.add_argument("--log", type=Path)
+    given = options.parse_args()
+    server = WireServer(given.script, port=given.port, log=given.log)
+    print(json.dumps({"url": server.url, "env": server.env()}), flush=True)  # noqa: T201 - the address is the output
+    server.serve()
+
+
+if __name__ == "__main__":
+    main()
