@@ -7,7 +7,7 @@
         assert history.tool_calls == ["send_invoice"]
 """
 
-import sys
+import json
 import tempfile
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -29,16 +29,15 @@ from perdure.domain.run import RunResult
 from perdure.providers import Providers
 from perdure.runtime import PerdurePlugin
 from perdure.search_attributes import register_search_attributes
+from perdure.server_process import DYNAMIC_CONFIG, find_binary
 from perdure.settings import Settings
 from perdure.tools import Registry, default_registry
 from worker import MAX_CHARACTERS, worker_for
 
-__all__ = ["ALLOW_ALL", "Call", "Environment", "History", "ScriptedModel", "agents", "binary", "call", "local_server"]
+__all__ = ["ALLOW_ALL", "Call", "Environment", "History", "ScriptedModel", "agents", "call", "local_server", "time_skipping_server"]
 
 ALLOW_ALL: JsonObject = Policy(rules=(Rule(level=Level.NONE),)).model_dump(mode="json", exclude_defaults=True)
 """A policy under which no call waits for a person."""
-
-DYNAMIC_CONFIG = ("history.transferProcessorMaxPollRPS=2000", "history.timerProcessorMaxPollRPS=2000")
 
 
 @dataclass(frozen=True)
@@ -202,17 +201,13 @@ class _Models:
         """Nothing to release."""
 
 
-def binary(name: str) -> str:
-    """Path of a server binary that a package installed beside this Python."""
-    return str(Path(sys.executable).parent / name)
-
-
 @asynccontextmanager
 async def local_server(*extra: str) -> AsyncGenerator[Client]:
     """Start a real Temporal server in memory, tuned like the embedded one; `extra` are arguments of `start-dev`."""
-    arguments = [part for setting in DYNAMIC_CONFIG for part in ("--dynamic-config-value", setting)]
+    settings = [f"{name}={json.dumps(value)}" for name, value in DYNAMIC_CONFIG.items()]
+    arguments = [part for setting in settings for part in ("--dynamic-config-value", setting)]
     environment = await WorkflowEnvironment.start_local(
-        dev_server_existing_path=binary("temporal"),
+        dev_server_existing_path=str(find_binary()),
         dev_server_log_level="never",
         dev_server_extra_args=[*arguments, *extra],
         plugins=[PerdurePlugin()],
@@ -225,7 +220,7 @@ async def local_server(*extra: str) -> AsyncGenerator[Client]:
 async def time_skipping_server() -> AsyncGenerator[Client]:
     """Start Temporal's test server, whose clock jumps over waits; it has no search attributes."""
     environment = await WorkflowEnvironment.start_time_skipping(
-        test_server_existing_path=binary("temporal-test-server"), plugins=[PerdurePlugin()]
+        test_server_existing_path=str(find_binary().with_name("temporal-test-server")), plugins=[PerdurePlugin()]
     )
     async with environment:
         yield environment.client

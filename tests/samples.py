@@ -25,7 +25,6 @@ class Host:
     """How many answers of `pay` are lost after the effect."""
     known: dict[str, str] = field(default_factory=dict[str, str])
     """What the read-back of `wire` finds, by key."""
-    release: asyncio.Event = field(default_factory=asyncio.Event)
 
     def note(self, tool: str, value: object) -> None:
         """Log an effect."""

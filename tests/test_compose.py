@@ -1,4 +1,4 @@
-"""docker-compose.yml and Dockerfile: valid by the compose specification, closed to other machines, and in step with the code."""
+"""docker-compose.yml and Dockerfile: valid, closed to other machines, and in step with the code."""
 
 import json
 import re

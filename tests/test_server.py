@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import AsyncGenerator
 from pathlib import Path
+from shutil import copy
 
 import pytest
 from temporalio.client import Client, WorkflowExecutionStatus
@@ -25,6 +26,8 @@ ENSURE = """
 import asyncio, os, sys
 from pathlib import Path
 from perdure.server import ensure_server
+print("ready", flush=True)
+sys.stdin.readline()
 info = asyncio.run(ensure_server(Path(sys.argv[1]), print))
 print(info.pid, info.address, flush=True)
 os._exit(0)
@@ -52,13 +55,18 @@ async def home(tmp_path: Path) -> AsyncGenerator[Path]:
         await gone(left)
 
 
-async def ensured_by_a_command(home: Path) -> list[str]:
-    """What another process gets: pid and address."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", ENSURE, str(home), cwd=ROOT, stdout=asyncio.subprocess.PIPE
-    )
-    output, _ = await process.communicate()
-    return output.decode().split()
+async def ensured_by_commands(home: Path, count: int) -> list[list[str]]:
+    """What other processes that ask at the same moment get: pid and address each."""
+    pipe = asyncio.subprocess.PIPE
+    command = (sys.executable, "-c", ENSURE, str(home))
+    processes = [
+        await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdin=pipe, stdout=pipe) for _ in range(count)
+    ]
+    for process in processes:
+        assert process.stdout is not None
+        assert await process.stdout.readline() == b"ready\n"
+    outputs = await asyncio.gather(*(process.communicate(b"go\n") for process in processes))
+    return [output.decode().split() for output, _ in outputs]
 
 
 async def gone(pid: int) -> None:
@@ -73,13 +81,13 @@ async def gone(pid: int) -> None:
     await eventually(alive, lambda seen: not seen)
 
 
-async def test_two_commands_at_the_same_moment_share_one_server_that_outlives_them(home: Path) -> None:
-    """Both start from nothing and get the same process, which still serves when they have ended."""
-    first, second = await asyncio.gather(ensured_by_a_command(home), ensured_by_a_command(home))
-    assert first == second
+async def test_commands_at_the_same_moment_share_one_server_that_outlives_them(home: Path) -> None:
+    """All start from nothing and get the same process, which still serves when they have ended."""
+    answers = await ensured_by_commands(home, 3)
     running = await running_server(home)
     assert running is not None
-    assert first == [str(running.pid), running.address]
+    assert answers == [[str(running.pid), running.address]] * 3
+    assert os.getsid(running.pid) == running.pid, "Ctrl-C or a closed terminal would reach it"
     assert await ensure_server(home, quiet) == running
 
 
@@ -131,12 +139,16 @@ async def test_a_damaged_server_json_never_leads_to_a_second_server(home: Path, 
     assert await ensure_server(home, quiet) == info
 
 
-async def test_a_pid_that_went_to_another_program_is_not_trusted(home: Path, client: Client) -> None:
-    """Neither a live process nor an address that answers makes a server ours."""
-    stale = {"pid": os.getpid(), "address": client.service_client.config.target_host, "ui": "http://127.0.0.1:1"}
-    (home / "server.json").write_text(json.dumps(stale | {"database": str(home / "temporal.db")}))
-    assert await running_server(home) is None
-    assert (await ensure_server(home, quiet)).pid != os.getpid()
+async def test_a_pid_that_went_to_another_program_is_not_trusted(home: Path) -> None:
+    """Not even when that program is a Temporal server that answers, but on another database."""
+    other = await ensure_server(home / "other", quiet)
+    try:
+        copy(home / "other" / "server.json", home / "server.json")
+        assert await running_server(home) is None
+        assert await stop_server(home) is None
+        assert (await ensure_server(home, quiet)).pid != other.pid
+    finally:
+        assert await stop_server(home / "other") == other
 
 
 async def test_it_listens_on_loopback_only(home: Path) -> None:

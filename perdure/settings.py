@@ -1,0 +1,140 @@
+"""Settings of one process, read once by an entry point: command line, then environment, then `.env`, then defaults."""
+
+import difflib
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Any, cast
+
+import structlog
+from pydantic import BeforeValidator, StringConstraints, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from perdure.dotenv import SettingsError, export_dotenv
+
+__all__ = ["Settings", "SettingsError", "load_settings"]
+
+PREFIX = "PERDURE_"
+REFUSED = {"PERDURE_ENCRYPTION_KEYS": "encryption comes with a later release; unset it"}
+"""Names of the contract whose feature is not there yet: refused, so that nobody believes they work."""
+
+TYPO = 0.85
+"""Likeness from which an unknown variable is taken for a misspelt setting; others may be somebody else's and only warn."""
+
+log = structlog.get_logger()
+
+MODEL = re.compile(r"[a-z][a-z0-9-]*:\S+")
+
+
+def _split(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+CommaList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+
+
+class Settings(BaseSettings):
+    """What a command or worker needs to know; paths are absolute, relative ones start at the current directory.
+
+    Every field is the variable PERDURE_<FIELD>. Keys of providers are not here: their SDKs read them themselves.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, extra="forbid", frozen=True, validate_default=True
+    )
+
+    model: str | None = None
+    """Default model, `provider:model`."""
+    home: Path = Path(".perdure")
+    """Where the embedded server keeps its database, its log and `server.json`."""
+    workspace: Path = Path("workspace")
+    """The folder that file tools may touch."""
+    task_queue: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000)] = "perdure"
+    tool_modules: CommaList = ()
+    """Importable modules whose tools are registered (comma-separated)."""
+    definitions: Path = Path("definitions")
+    """The folder with `agents/`, `policies/` and `workflows/`."""
+    policy: Path | None = None
+    """Default policy file."""
+    deny_tools: CommaList = ()
+    """Globs of tools that no run may call on this worker, whatever its policy says (comma-separated)."""
+
+    @field_validator("home", "workspace", "definitions", "policy")
+    @classmethod
+    def _absolute(cls, value: Path | None) -> Path | None:
+        return None if value is None else value.expanduser().resolve()
+
+    @field_validator("model")
+    @classmethod
+    def _named_provider(cls, value: str | None) -> str | None:
+        if value is not None and not MODEL.fullmatch(value):
+            raise ValueError("write provider:model, for example anthropic:NAME, openai:NAME or scripted:FILE")
+        return value
+
+    @field_validator("tool_modules")
+    @classmethod
+    def _importable(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for number, name in enumerate(value, start=1):
+            if not all(part.isidentifier() for part in name.split(".")):
+                raise ValueError(f"item {number} is not the name of a module; write package.module,other_module")
+        return value
+
+    def open_workspace(self) -> Path:
+        """Return the workspace folder; the default one is made when missing, one that was named must exist.
+
+        Raises SettingsError also when it holds PERDURE_HOME, since file tools could then rewrite the database.
+        """
+        if self.home.is_relative_to(self.workspace):
+            raise SettingsError(
+                f"PERDURE_WORKSPACE {self.workspace} contains PERDURE_HOME {self.home}: "
+                "file tools could change the database of runs; choose a folder that does not"
+            )
+        if "workspace" not in self.model_fields_set:
+            _make_folder(self.workspace)
+        if not self.workspace.is_dir():
+            raise SettingsError(f"PERDURE_WORKSPACE {self.workspace} is not a folder; create it or name another")
+        return self.workspace
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Export `.env` of the current directory to the environment and read the settings; for entry points only.
+
+    Overrides are the command line's options under the names of the fields; None means not given.
+    Raises SettingsError for a value that is wrong, an unknown PERDURE_ variable or a broken `.env`.
+    """
+    export_dotenv(Path(".env"))
+    for name in sorted(name for name in os.environ if name.startswith(PREFIX)):
+        _refuse_unknown(name)
+    given = {name: value for name, value in overrides.items() if value is not None}
+    try:
+        return Settings(**cast("dict[str, Any]", given))
+    except ValidationError as error:
+        raise SettingsError(_explain(error, frozenset(given))) from None
+
+
+def _refuse_unknown(name: str) -> None:
+    if os.environ[name] and name in REFUSED:
+        raise SettingsError(f"{name}: {REFUSED[name]}")
+    valid = [PREFIX + field.upper() for field in Settings.model_fields]
+    if name in valid or name in REFUSED:
+        return
+    if close := difflib.get_close_matches(name, valid, n=1, cutoff=TYPO):
+        raise SettingsError(f"{name} is not a setting; did you mean {close[0]}? Valid are {', '.join(valid)}")
+    log.warning("settings.unknown", name=name, valid=", ".join(valid))
+
+
+def _explain(error: ValidationError, given: frozenset[str]) -> str:
+    # Only pydantic's words, never the input: a key may have been pasted into the wrong variable.
+    lines: list[str] = []
+    for item in error.errors(include_url=False, include_input=False):
+        field = str(item["loc"][0]) if item["loc"] else "settings"
+        name = f"--{field.replace('_', '-')}" if field in given else PREFIX + field.upper()
+        lines.append(f"{name}: {item['msg'].removeprefix('Value error, ')}")
+    return "\n".join(lines)
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(f"the workspace {path} cannot be made: {error.strerror}; set PERDURE_WORKSPACE") from error

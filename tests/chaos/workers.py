@@ -1,0 +1,47 @@
+"""Keeps one worker process alive: whenever it dies another is started, and each death is noted."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+__all__ = ["KeptWorker"]
+
+ROOT = Path(__file__).parents[2]
+
+
+class KeptWorker:
+    """A worker under a supervisor; `deaths` are the times at which it was found dead."""
+
+    def __init__(self, environment: dict[str, str], log: Path) -> None:
+        """Run `worker.py` with this environment; its output goes to `log`."""
+        self._environment = {**os.environ, **environment}
+        self._log = log
+        self._process: subprocess.Popen[bytes] | None = None
+        self._ended = False
+        self.deaths: list[float] = []
+
+    async def keep(self) -> None:
+        """Start the worker, and again whenever it has died, until `end`."""
+        while not self._ended:
+            with self._log.open("ab") as log:
+                self._process = subprocess.Popen(  # noqa: ASYNC220 - starting is quick, waiting is done below
+                    [sys.executable, "worker.py"], cwd=ROOT, env=self._environment, stdout=log, stderr=log
+                )
+            code = await asyncio.to_thread(self._process.wait)
+            if not self._ended:
+                assert code == -signal.SIGKILL, f"the worker ended with {code}: {self._log.read_text()[-3000:]}"
+                self.deaths.append(time.time())
+
+    def kill(self) -> None:
+        """Kill the worker that runs now."""
+        if self._process is not None:
+            self._process.kill()
+
+    def end(self) -> None:
+        """Kill it for good."""
+        self._ended = True
+        self.kill()

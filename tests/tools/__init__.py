@@ -1,0 +1,1 @@
+"""Tests of declarations, the host, and the built-in tools."""
