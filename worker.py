@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import signal
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -11,11 +10,6 @@ from datetime import timedelta
 
 import structlog
 import typer
-from perdure.connect import connect
-from perdure.search_attributes import register_search_attributes
-from perdure.providers import Providers
-from perdure.providers.prices import price_for
-from perdure.server import ServerError
 from temporalio.client import Client
 from temporalio.worker import Worker
 
@@ -23,12 +17,16 @@ from activities.conversations import MAX_CHARACTERS, Conversations
 from activities.llm import LlmActivities
 from activities.prepare import Equipment, PrepareActivities, Prices
 from activities.tools import ToolActivities
-from perdure.domain.errors import PerdureError
+from perdure.connect import connect
 from perdure.idle import until_idle
 from perdure.loading import Definitions
 from perdure.observability import configure_logging
+from perdure.process import end_signal, run_process
+from perdure.providers import Providers
+from perdure.providers.prices import price_for
 from perdure.runtime import PerdurePlugin
-from perdure.settings import Settings, SettingsError, load_settings
+from perdure.search_attributes import register_search_attributes
+from perdure.settings import Settings, load_settings
 from perdure.tools import Registry, default_registry, load_modules
 from perdure.tools.builtin import configure, register_builtins
 from perdure.tools.host import ToolHost
@@ -45,7 +43,7 @@ GRACE = timedelta(seconds=30)
 
 
 @asynccontextmanager
-async def worker_for(
+async def worker_for(  # noqa: PLR0913 - what tests and benchmarks change of a worker
     client: Client,
     settings: Settings,
     registry: Registry,
@@ -103,17 +101,15 @@ async def serve(idle_exit: float | None) -> None:
     attributes = await register_search_attributes(place.client)
     if not attributes:
         log.warning("worker.no_search_attributes", effect="runs work, lists show less")
-    ended = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    ended = end_signal()
     async with worker_for(place.client, settings, default_registry, search_attributes=attributes) as worker, worker:
         ready = {"event": "worker.ready", "address": place.address, "namespace": place.namespace}
         sys.stdout.write(json.dumps({**ready, "task_queue": settings.task_queue, "pid": os.getpid()}) + "\n")
         sys.stdout.flush()
-        waits = [asyncio.ensure_future(ended.wait())]
         if idle_exit is not None:
-            waits.append(asyncio.ensure_future(until_idle(place.client, settings.task_queue, idle_exit)))
-        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            idle = asyncio.create_task(until_idle(place.client, settings.task_queue, idle_exit))
+            idle.add_done_callback(lambda _: ended.set())
+        await ended.wait()
         log.info("worker.draining", seconds=GRACE.total_seconds())
     log.info("worker.stopped")
 
@@ -121,21 +117,7 @@ async def serve(idle_exit: float | None) -> None:
 def main(idle_exit: float | None = None) -> None:
     """Run a worker: it polls for agent runs until SIGTERM, then drains."""
     configure_logging(json=not sys.stderr.isatty())
-    code = 0
-    try:
-        asyncio.run(serve(idle_exit))
-    except SettingsError as error:
-        code = 2
-        log.exception("worker.invalid_settings", error=str(error))
-    except ServerError as error:
-        code = 3
-        log.exception("worker.no_server", error=str(error))
-    except PerdureError as error:
-        code = 2
-        log.exception("worker.invalid_configuration", error=error.message)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)  # the SDK's threads may abort a normal interpreter exit (FACTS A1)
+    run_process(serve(idle_exit))
 
 
 if __name__ == "__main__":

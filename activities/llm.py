@@ -1,5 +1,6 @@
 """The activity `llm.reply`: one model call over a conversation that is named, not sent."""
 
+import asyncio
 import random
 from typing import Protocol
 
@@ -44,7 +45,8 @@ class LlmActivities:
 
     async def _reply(self, request: ModelRequest, attempt: int) -> ModelReply:
         setup, conversation = await self._conversations.find(request)
-        provider, model = self._providers.resolve(setup.model)
+        # In a thread: the first use of a provider imports its SDK, and heartbeats must go on meanwhile.
+        provider, model = await asyncio.to_thread(self._providers.resolve, setup.model)
         call = ProviderRequest(
             model=model,
             instructions=setup.instructions,

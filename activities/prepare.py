@@ -1,5 +1,6 @@
 """The activity `run.prepare`: everything a run depends on, resolved once and recorded in its history."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,7 +66,8 @@ class PrepareActivities:
     async def prepare(self, given: AgentInput) -> Setup:
         """Resolve agent, model, tools, policy, limits and price; what cannot work fails here, typed and with words."""
         try:
-            setup = resolve(self._worker, given)
+            # In a thread: it reads files, and the first use of a provider imports its SDK.
+            setup = await asyncio.to_thread(resolve, self._worker, given)
         except PerdureError as error:
             raise to_application_error(error, 1, lambda: 0.0) from error
         self._conversations.remember(activity.info().workflow_run_id or "", setup)

@@ -57,16 +57,19 @@ async def agent(env: Environment, turns: int) -> float:
 async def main(rounds: int) -> bool:
     """Print the ratios; says whether all hold."""
     held = True
-    async with local_server() as client, agents(registry_of(("pure", echo)), client=client) as env:
-        async with Worker(client, task_queue="floor", workflows=[Floor], activities=[floor_reply, floor_call]):
-            await floor(client, 20)
-            await agent(env, 20)
-            for turns in TURNS:
-                pairs = [(await floor(client, turns), await agent(env, turns)) for _ in range(rounds)]
-                bare, ours = (statistics.median(times) for times in zip(*pairs, strict=True))
-                ratio = statistics.median(mine / theirs for theirs, mine in pairs)
-                held = held and ratio <= BOUND
-                print(f"{turns:4d} turns: floor {bare:5.1f} ms, Agent {ours:5.1f} ms a turn, ratio {ratio:.2f} (<= {BOUND})")
+    async with (
+        local_server() as client,
+        agents(registry_of(("pure", echo)), client=client) as env,
+        Worker(client, task_queue="floor", workflows=[Floor], activities=[floor_reply, floor_call]),
+    ):
+        await floor(client, 20)
+        await agent(env, 20)
+        for turns in TURNS:
+            pairs = [(await floor(client, turns), await agent(env, turns)) for _ in range(rounds)]
+            bare, ours = (statistics.median(times) for times in zip(*pairs, strict=True))
+            ratio = statistics.median(mine / theirs for theirs, mine in pairs)
+            held = held and ratio <= BOUND
+            print(f"{turns:4d} turns: floor {bare:.1f} ms, Agent {ours:.1f} ms a turn, ratio {ratio:.2f} (<= {BOUND})")
     return held
 
 

@@ -48,7 +48,7 @@ def load_model(path: Path, model: type[M]) -> M:
 def parse_model(text: str, model: type[M], source: str) -> M:
     """Validate YAML text as `model`; `source` is how errors call it."""
     try:
-        node: yaml.Node | None = yaml.compose(text, yaml.SafeLoader)  # pyright: ignore[reportUnknownMemberType] - untyped
+        node: yaml.Node | None = yaml.compose(text, yaml.SafeLoader)
         value: object = yaml.safe_load(text)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark

@@ -1,5 +1,6 @@
 """The operating-system side of the embedded server: binary, command line, ports, processes."""
 
+import json
 import os
 import re
 import shutil
@@ -105,7 +106,7 @@ def command_line(binary: Path, database: Path, ports: tuple[int, int]) -> list[s
     for pragma in ("journal_mode=WAL", "synchronous=NORMAL"):
         arguments += ["--sqlite-pragma", pragma]
     for name, value in DYNAMIC_CONFIG.items():
-        arguments += ["--dynamic-config-value", f"{name}={str(value).lower()}"]
+        arguments += ["--dynamic-config-value", f"{name}={json.dumps(value)}"]
     for name, kind in SEARCH_ATTRIBUTES.items():
         arguments += ["--search-attribute", f"{name}={kind}"]
     return arguments

@@ -19,7 +19,7 @@ REFUSED = {"PERDURE_ENCRYPTION_KEYS": "encryption comes with a later release; un
 """Names of the contract whose feature is not there yet: refused, so that nobody believes they work."""
 
 TYPO = 0.85
-"""Likeness from which an unknown variable is taken for a misspelt setting; others may be somebody else's and only warn."""
+"""Likeness from which an unknown variable counts as a misspelt setting; others may be somebody else's and only warn."""
 
 log = structlog.get_logger()
 

@@ -1,10 +1,10 @@
 """Test your own agents and tools offline: a real embedded server, a scripted model, and assertions on history.
 
-    async with agents(tools=registry) as env:
-        model = env.model([call("send_invoice", customer="Ada", cents=100), "sent"])
-        result = await env.run("bill Ada", model=model, policy=ALLOW_ALL)
-        history = await env.history()
-        assert history.tool_calls == ["send_invoice"]
+async with agents(tools=registry) as env:
+model = env.model([call("send_invoice", customer="Ada", cents=100), "sent"])
+result = await env.run("bill Ada", model=model, policy=ALLOW_ALL)
+history = await env.history()
+assert history.tool_calls == ["send_invoice"]
 """
 
 import json
@@ -34,7 +34,17 @@ from perdure.settings import Settings
 from perdure.tools import Registry, default_registry
 from worker import MAX_CHARACTERS, worker_for
 
-__all__ = ["ALLOW_ALL", "Call", "Environment", "History", "ScriptedModel", "agents", "call", "local_server", "time_skipping_server"]
+__all__ = [
+    "ALLOW_ALL",
+    "Call",
+    "Environment",
+    "History",
+    "ScriptedModel",
+    "agents",
+    "call",
+    "local_server",
+    "time_skipping_server",
+]
 
 ALLOW_ALL: JsonObject = Policy(rules=(Rule(level=Level.NONE),)).model_dump(mode="json", exclude_defaults=True)
 """A policy under which no call waits for a person."""
@@ -154,7 +164,7 @@ class Environment:
         """The script behind a name that `model` returned."""
         return self._models.get(model)
 
-    async def start(self, goal: str, **fields: JsonValue) -> WorkflowHandle[Any, RunResult]:
+    async def start(self, goal: str, **fields: Any) -> WorkflowHandle[Any, RunResult]:  # noqa: ANN401 - any JSON
         """Start a run of `Agent`; `fields` are those of its input."""
         self.handle = await self.client.start_workflow(
             "Agent",
@@ -165,7 +175,7 @@ class Environment:
         )
         return self.handle
 
-    async def run(self, goal: str, **fields: JsonValue) -> RunResult:
+    async def run(self, goal: str, **fields: Any) -> RunResult:  # noqa: ANN401 - any JSON
         """Start a run and wait for its result."""
         handle = await self.start(goal, **fields)
         return await handle.result()
@@ -206,7 +216,7 @@ async def local_server(*extra: str) -> AsyncGenerator[Client]:
     """Start a real Temporal server in memory, tuned like the embedded one; `extra` are arguments of `start-dev`."""
     settings = [f"{name}={json.dumps(value)}" for name, value in DYNAMIC_CONFIG.items()]
     arguments = [part for setting in settings for part in ("--dynamic-config-value", setting)]
-    environment = await WorkflowEnvironment.start_local(
+    environment = await WorkflowEnvironment.start_local(  # pyright: ignore[reportUnknownMemberType] - open Callable
         dev_server_existing_path=str(find_binary()),
         dev_server_log_level="never",
         dev_server_extra_args=[*arguments, *extra],
@@ -227,7 +237,7 @@ async def time_skipping_server() -> AsyncGenerator[Client]:
 
 
 @asynccontextmanager
-async def agents(
+async def agents(  # noqa: PLR0913 - what a test may want to change of a worker
     tools: Registry = default_registry,
     *,
     client: Client | None = None,
@@ -249,7 +259,8 @@ async def agents(
         await register_search_attributes(client)
     with tempfile.TemporaryDirectory() as folder:
         queue = f"test-{Path(folder).name}"
-        place = Settings(**{"workspace": folder, "home": f"{folder}/home", "task_queue": queue, **(settings or {})})
+        given: dict[str, Any] = {"workspace": folder, "home": f"{folder}/home", "task_queue": queue}
+        place = Settings(**(given | dict(settings or {})))
         models = _Models()
         worker = worker_for(
             client,

@@ -32,7 +32,7 @@ class Host:
         self.keys.append(current_call().key)
 
 
-def registry_of(*tools: tuple[str, Callable[..., Any]], **options: Any) -> Registry:  # noqa: ANN401 - options of tools
+def registry_of(*tools: tuple[str, Callable[..., Any]], **options: Any) -> Registry:
     """Registry with the built-ins and these tools, each with its effect."""
     registry = Registry()
     register_builtins(registry)

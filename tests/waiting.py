@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from temporalio.client import WorkflowHandle
 
-__all__ = ["eventually", "pending", "state_is"]
+__all__ = ["eventually", "pending", "state_is", "update"]
 
 T = TypeVar("T")
 
@@ -39,3 +39,8 @@ async def state_is(handle: WorkflowHandle[Any, Any], state: str) -> dict[str, An
         return await handle.query("status")
 
     return await eventually(look, lambda status: status["state"] == state)
+
+
+async def update(handle: WorkflowHandle[Any, Any], name: str, *payload: Any) -> Any:
+    """Answer of an update."""
+    return await handle.execute_update(name, args=payload)  # pyright: ignore[reportUnknownMemberType] - open generic

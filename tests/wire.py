@@ -10,6 +10,7 @@ import asyncio
 import json
 import socket
 import threading
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -44,6 +45,11 @@ class Wire:
     log: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     _attempts: Counter[tuple[str, int]] = field(default_factory=Counter[tuple[str, int]])
 
+    def begin(self, plays: tuple[Play, ...]) -> None:
+        """Forget all that was, and play this."""
+        self.plays, self.log = plays, []
+        self._attempts.clear()
+
     async def answer(self, request: Request) -> Response:
         """Play one request."""
         path, body = request.url.path, cast("dict[str, Any]", await request.json())
@@ -51,7 +57,14 @@ class Wire:
         conversation = json.dumps((body.get("messages") or body["input"])[:1])
         self._attempts[conversation, turn] += 1
         attempt = self._attempts[conversation, turn]
-        entry: dict[str, Any] = {"path": path, "turn": turn, "attempt": attempt, "body": body, "ended": False}
+        entry: dict[str, Any] = {
+            "path": path,
+            "turn": turn,
+            "attempt": attempt,
+            "body": body,
+            "ended": False,
+            "at": time.time(),
+        }
         entry["authorization"] = request.headers.get("authorization", "")
         self._note(entry)
         if turn >= len(self.plays):
@@ -109,9 +122,8 @@ async def _broken(fault: str, path: str) -> AsyncIterator[bytes]:
             await asyncio.Event().wait()
         case "error":
             error = WireError(status=529, code="overloaded_error", message="too much to do")
-            body = error_body(path, error)
-            responses = path == "/v1/responses"
-            yield _sse("error", json.dumps({"type": "error", **body["error"]} if responses else body))
+            event = {"type": "error", "code": error.code, "message": error.message, "param": None}
+            yield _sse("error", json.dumps(event if path == "/v1/responses" else error_body(path, error)))
         case _:
             return
 
@@ -151,6 +163,10 @@ class WireServer:
     def bodies(self) -> list[dict[str, Any]]:
         """The bodies of every request so far."""
         return [entry["body"] for entry in self.log]
+
+    def play(self, script: Path | Sequence[Mapping[str, object]]) -> None:
+        """Begin another script with an empty log; streams that are still open go on writing to the old one."""
+        self._wire.begin(read_plays(script))
 
     def env(self) -> dict[str, str]:
         """Environment variables that lead the SDKs here."""

@@ -87,7 +87,9 @@ class Control:
         self._refresh()
         try:
             yield
-        except GeneratorExit:  # a worker drops the run from its memory, maybe while another run is active: touch nothing
+        except (
+            GeneratorExit
+        ):  # a worker drops the run from its memory, maybe while another run is active: touch nothing
             raise
         except BaseException:
             self._waited(for_what)

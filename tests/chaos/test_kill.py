@@ -14,6 +14,7 @@ from temporalio.client import Client, WorkflowHandle
 
 from perdure.testing import ALLOW_ALL, History
 from tests.chaos.workers import KeptWorker
+from tests.waiting import eventually, update
 from tests.wire import WireServer
 
 TOOLS = ("peek", "store", "charge")
@@ -51,9 +52,14 @@ async def answer_unknowns(handle: WorkflowHandle[Any, Any], log: Path, asked: li
             happened = any(line["n"] == request["arguments"]["n"] for line in done)
             payload = {"request_id": request["request_id"], "approver": "human"}
             verdict = {"verdict": "respond", "response": "charged"} if happened else {"verdict": "approve"}
-            answer = await handle.execute_update("decide", {**payload, **verdict})
+            answer = await update(handle, "decide", {**payload, **verdict})
             if answer["accepted"]:
                 asked.append({**request, "happened": happened})
+
+
+async def effects_in(log: Path) -> int:
+    """How many effects the tool host has seen."""
+    return sum(line["kind"] == "effect" for line in read(log))
 
 
 async def kill_at_random(worker: KeptWorker, rng: random.Random, log: Path, kills: int) -> None:
@@ -61,8 +67,7 @@ async def kill_at_random(worker: KeptWorker, rng: random.Random, log: Path, kill
     seen = 0
     for _ in range(kills):
         seen += rng.randint(3, 8)
-        while sum(line["kind"] == "effect" for line in read(log)) < seen:
-            await asyncio.sleep(0.05)
+        await eventually(lambda: effects_in(log), lambda count, seen=seen: count >= seen, 60)
         await asyncio.sleep(rng.uniform(0, 0.4))
         worker.kill()
 
@@ -126,7 +131,10 @@ def check_effects(lines: list[dict[str, Any]]) -> None:
     for tool in TOOLS:
         assert {line["n"] for line in effects if line["tool"] == tool} == set(range(ROUNDS))
     assert Counter(line["n"] for line in effects if line["tool"] == "charge") == dict.fromkeys(range(ROUNDS), 1)
-    keys = {(line["tool"], line["n"]): {one["key"] for one in lines if (one["tool"], one["n"]) == (line["tool"], line["n"])} for line in lines}
+    keys = {
+        (line["tool"], line["n"]): {one["key"] for one in lines if (one["tool"], one["n"]) == (line["tool"], line["n"])}
+        for line in lines
+    }
     assert all(len(found) == 1 for found in keys.values())
     assert len({key for found in keys.values() for key in found}) == 3 * ROUNDS
 
@@ -150,6 +158,10 @@ def check_model_calls(history: History, turns: list[int], kills: int) -> None:
 def check_recovery(deaths: list[float], events: list[float], asked: list[dict[str, Any]]) -> None:
     """After each kill something new began, or a person was asked, in time."""
     for death in deaths:
-        following = [at - death for at in [*events, *(datetime.fromisoformat(request["asked_at"]).timestamp() for request in asked)] if at > death]
+        following = [
+            at - death
+            for at in [*events, *(datetime.fromisoformat(request["asked_at"]).timestamp() for request in asked)]
+            if at > death
+        ]
         assert following, "nothing began after a kill"
         assert min(following) < RECOVERY, f"{min(following):.1f} s after the kill"

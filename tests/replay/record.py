@@ -15,7 +15,7 @@ from temporalio.client import WorkflowHandle
 from perdure.domain.errors import Overloaded
 from perdure.testing import ALLOW_ALL, Environment, agents, call, local_server
 from tests.samples import Host, sample_tools
-from tests.waiting import pending
+from tests.waiting import pending, update
 
 __all__ = ["HISTORIES", "SCENARIOS"]
 
@@ -46,12 +46,12 @@ async def approvals(env: Environment, _host: Host) -> Handle:
     handle = await env.start("go", model=env.model(turns), policy={"rules": rules})
     first, second = await pending(handle, 2)
     await handle.signal("approve", {"nonsense": True})
-    await handle.execute_update("pause", {"by": "ada"})
+    await update(handle, "pause", {"by": "ada"})
     await handle.signal("approve", {"request_id": first["request_id"], "approver": "bob"})
     edit = {"request_id": second["request_id"], "verdict": "edit", "arguments": {"n": 9}, "approver": "bob"}
-    await handle.execute_update("decide", edit)
-    await handle.execute_update("steer", {"text": "sum up", "mode": "when_idle"})
-    await handle.execute_update("resume", {})
+    await update(handle, "decide", edit)
+    await update(handle, "steer", {"text": "sum up", "mode": "when_idle"})
+    await update(handle, "resume", {})
     (third,) = await pending(handle)
     await handle.signal("reject", {"request_id": third["request_id"], "approver": "bob", "reason": "no"})
     await handle.result()
@@ -90,9 +90,9 @@ async def question(env: Environment, _host: Host) -> Handle:
     handle = await env.start("go", model=env.model(turns))
     (request,) = await pending(handle)
     answer = {"request_id": request["request_id"], "verdict": "respond", "response": "red", "approver": "bob"}
-    await handle.execute_update("decide", answer)
+    await update(handle, "decide", answer)
     await pending(handle)
-    await handle.execute_update("stop", {})
+    await update(handle, "stop", {})
     await handle.result()
     return handle
 

@@ -1,0 +1,1 @@
+"""The deterministic code on a real server."""

@@ -8,7 +8,7 @@ from temporalio.client import WorkflowUpdateFailedError
 from perdure.domain.run import StopReason
 from perdure.testing import Environment, call
 from tests.samples import Host
-from tests.waiting import eventually, pending
+from tests.waiting import eventually, pending, update
 
 REVIEW = {"rules": [{"tool": "pay", "level": "review"}]}
 
@@ -54,7 +54,7 @@ async def test_a_rejection_is_told_to_the_model_and_the_run_goes_on(env: Environ
 
 async def decide(handle: Any, **payload: Any) -> dict[str, Any]:
     """Send a decision by update."""
-    return await handle.execute_update("decide", {"approver": "bob", **payload})
+    return await update(handle, "decide", {"approver": "bob", **payload})
 
 
 async def test_an_edit_changes_the_call_and_the_model_is_told(env: Environment, host: Host) -> None:
@@ -94,7 +94,9 @@ async def test_stop_ends_the_run_at_a_request(env: Environment, host: Host) -> N
 async def test_wrong_decisions_change_nothing_and_say_why(env: Environment, host: Host) -> None:
     """Wrong digest, wrong verdict, wrong approver, a used request and an unknown one."""
     rule = {"tool": "pay", "level": "confirm", "approvers": ["b*"]}
-    handle = await env.start("pay", model=env.model([call("pay", n=5), call("pay", n=6), "ok"]), policy={"rules": [rule]})
+    handle = await env.start(
+        "pay", model=env.model([call("pay", n=5), call("pay", n=6), "ok"]), policy={"rules": [rule]}
+    )
     (request,) = await pending(handle)
     name = request["request_id"]
     refused = [
@@ -121,7 +123,7 @@ async def test_wrong_decisions_change_nothing_and_say_why(env: Environment, host
     codes = [notice["code"] for notice in (await handle.query("status"))["notices"]]
     assert codes.count("decision.refused") == 6
     assert codes.count("signal.ignored") == 1
-    await handle.execute_update("stop", {})
+    await update(handle, "stop", {})
     await handle.result()
     assert host.log == [("pay", 5)]
 
@@ -134,7 +136,9 @@ async def test_a_review_needs_the_digest_and_an_update(env: Environment, host: H
     missing = await decide(handle, request_id=request["request_id"], verdict="approve")
     assert missing["code"] == "digest_required"
     assert host.log == []
-    assert (await decide(handle, request_id=request["request_id"], verdict="approve", digest=request["digest"]))["accepted"]
+    assert (await decide(handle, request_id=request["request_id"], verdict="approve", digest=request["digest"]))[
+        "accepted"
+    ]
     assert (await handle.result()).success
 
 

@@ -10,20 +10,20 @@ from temporalio.exceptions import ApplicationError, CancelledError
 from perdure.domain.run import StopReason
 from perdure.testing import Environment, call
 from tests.samples import Host
-from tests.waiting import eventually, pending, state_is
+from tests.waiting import eventually, pending, state_is, update
 
 
 async def test_a_paused_run_holds_before_its_next_step(env: Environment, host: Host) -> None:
     """An approval that arrives meanwhile is kept; the effect happens after resume."""
     handle = await env.start("pay", model=env.model([call("pay", n=1), "ok"]))
     (request,) = await pending(handle)
-    assert await handle.execute_update("pause", {"by": "ada"}) == "paused"
+    assert await update(handle, "pause", {"by": "ada"}) == "paused"
     await handle.signal("approve", {"request_id": request["request_id"], "approver": "bob"})
     status = await state_is(handle, "paused")
     assert status["state"] == "paused"
     assert await pending(handle, 0) == []
     assert host.log == []
-    assert await handle.execute_update("resume", {}) == "executing"
+    assert await update(handle, "resume", {}) == "executing"
     assert (await handle.result()).success
     assert host.log == [("pay", 1)]
 
@@ -33,8 +33,8 @@ async def test_steering_reaches_the_model_before_its_next_turn(env: Environment)
     model = env.model([call("pay", n=1), "first answer", "second answer"])
     handle = await env.start("pay", model=model)
     (request,) = await pending(handle)
-    assert await handle.execute_update("steer", {"text": "be brief", "id": "a"}) == {"position": 1}
-    assert await handle.execute_update("steer", {"text": "be brief", "id": "a"}) == {"position": 1}
+    assert await update(handle, "steer", {"text": "be brief", "id": "a"}) == {"position": 1}
+    assert await update(handle, "steer", {"text": "be brief", "id": "a"}) == {"position": 1}
     await handle.signal("steer", {"text": "and now sum up", "mode": "when_idle"})
     assert (await handle.query("status"))["queued"] == ["be brief", "and now sum up"]
     await handle.signal("reject", {"request_id": request["request_id"], "approver": "bob"})
@@ -50,7 +50,7 @@ async def test_stop_completes_the_run_with_what_it_has_reached(env: Environment,
     """Pending requests are withdrawn, no call stays unanswered."""
     handle = await env.start("pay", model=env.model([["thinking", call("pay", n=1)]]))
     await pending(handle)
-    assert await handle.execute_update("stop", {"by": "ada", "reason": "enough"}) == "stopping"
+    assert await update(handle, "stop", {"by": "ada", "reason": "enough"}) == "stopping"
     result = await handle.result()
     assert (result.success, result.stop_reason, result.output) == (False, StopReason.STOPPED, "thinking")
     assert host.log == []
@@ -69,7 +69,18 @@ async def test_cancel_ends_the_run_as_cancelled(env: Environment) -> None:
     assert (await handle.query("status"))["state"] == "cancelled"
 
 
-WRONG: list[list[Any]] = [[], [None], ["text"], [7], [["a"]], [{}], [{"request_id": 7}], [{"text": ""}], [{"x": 1}], [{}, {}]]
+WRONG: list[list[Any]] = [
+    [],
+    [None],
+    ["text"],
+    [7],
+    [["a"]],
+    [{}],
+    [{"request_id": 7}],
+    [{"text": ""}],
+    [{"x": 1}],
+    [{}, {}],
+]
 
 
 @pytest.mark.parametrize("signal", ["approve", "reject", "steer", "pause", "nonsense"])
@@ -90,14 +101,14 @@ async def test_wrong_signals_are_noted_and_change_nothing(env: Environment, sign
     await handle.terminate()
 
 
-@pytest.mark.parametrize("update", ["decide", "steer", "pause", "nonsense"])
+@pytest.mark.parametrize("name", ["decide", "steer", "pause", "nonsense"])
 @pytest.mark.parametrize("args", [["text"], [[1]], [{"x": 1}], [{}, {}]])
-async def test_wrong_updates_are_refused_with_a_reason(env: Environment, update: str, args: list[Any]) -> None:
+async def test_wrong_updates_are_refused_with_a_reason(env: Environment, name: str, args: list[Any]) -> None:
     """They do not reach history."""
     handle = await env.start("pay", model=env.model([call("pay", n=1)]))
     await pending(handle)
     with pytest.raises(WorkflowUpdateFailedError) as refused:
-        await handle.execute_update(update, args=args)
+        await update(handle, name, *args)
     assert str(refused.value.cause)
     kinds = {EventType.Name(event.event_type) for event in (await handle.fetch_history()).events}
     assert not any("UPDATE" in kind for kind in kinds)
@@ -130,7 +141,9 @@ BAD_INPUTS: list[tuple[list[Any], str]] = [
 @pytest.mark.parametrize(("args", "words"), BAD_INPUTS)
 async def test_wrong_input_fails_the_run_with_words(env: Environment, args: list[Any], words: str) -> None:
     """A typed failure that names the field, never a workflow task that fails for ever."""
-    handle = await env.client.start_workflow("Agent", args=args, id=f"bad-{hash(repr(args))}", task_queue=env.task_queue)
+    handle = await env.client.start_workflow(
+        "Agent", args=args, id=f"bad-{hash(repr(args))}", task_queue=env.task_queue
+    )
     with pytest.raises(WorkflowFailureError) as failure:
         await handle.result()
     cause = failure.value.cause

@@ -4,7 +4,8 @@ from typing import Any
 
 from perdure.testing import ALLOW_ALL, Environment, call
 from tests.samples import Host
-from tests.waiting import pending
+from tests.waiting import pending, update
+
 
 async def lose_one(env: Environment, host: Host) -> tuple[Any, dict[str, Any]]:
     """Start a payment whose answer is lost, up to the question about it."""
@@ -21,7 +22,7 @@ async def test_a_lost_answer_asks_a_human_who_says_it_happened(env: Environment,
     """Respond gives the result; the effect is not repeated."""
     handle, request = await lose_one(env, host)
     answer = {"request_id": request["request_id"], "verdict": "respond", "response": "paid 5", "approver": "bob"}
-    assert (await handle.execute_update("decide", answer))["accepted"]
+    assert (await update(handle, "decide", answer))["accepted"]
     assert (await handle.result()).success
     assert host.log == [("pay", 5)]
     assert (await env.history()).count("tools.call") == 1

@@ -55,7 +55,9 @@ async def test_cost_is_counted_and_bounded(client: Client, host: Host) -> None:
 async def test_working_time_is_bounded_and_waiting_does_not_count(env: Environment) -> None:
     """A run that waits for a person longer than `seconds` still goes on."""
     model = env.model([call("pay", n=1), "done"])
-    handle = await env.start("go", model=model, limits={"seconds": 2}, policy={"rules": [{"level": "confirm", "timeout": 4}]})
+    handle = await env.start(
+        "go", model=model, limits={"seconds": 2}, policy={"rules": [{"level": "confirm", "timeout": 4}]}
+    )
     result = await handle.result()
     assert result.success, result
     assert (await handle.query("status"))["left"]["seconds"] > 0

@@ -107,11 +107,9 @@ async def test_the_transcript_can_be_read_page_by_page(env: Environment) -> None
     """Every message once, in order, also after the end."""
     handle = await env.start("go", model=env.model([call("look", n=1), "done"]))
     await handle.result()
-    messages, offset = [], 0
-    while offset is not None:
-        page = await handle.query("transcript", {"offset": offset, "limit": 1})
-        messages += page["messages"]
-        offset = page["next_offset"]
+    pages = [await handle.query("transcript", {"offset": offset, "limit": 1}) for offset in range(4)]
+    assert [page["next_offset"] for page in pages] == [1, 2, 3, None]
+    messages = [message for page in pages for message in page["messages"]]
     assert [message["kind"] for message in messages] == ["user", "assistant", "tool_result", "assistant"]
-    assert page["total"] == 4
+    assert {page["total"] for page in pages} == {4}
     assert "seen 1" in json.dumps(messages[2])

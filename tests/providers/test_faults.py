@@ -1,0 +1,41 @@
+"""Retry-After in its three spellings, and keys kept out of words."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from perdure.providers.faults import LONGEST_WAIT, retry_after, scrub
+
+NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"retry-after-ms": "1500"}, 1.5),
+        ({"retry-after": "7"}, 7),
+        ({"retry-after": "0.25"}, 0.25),
+        ({"retry-after-ms": "soon", "retry-after": "7"}, 7),
+        ({"retry-after": "Sat, 21 Nov 2026 12:00:30 GMT"}, 30),
+        ({"retry-after": "Sat, 21 Nov 2026 11:00:00 GMT"}, 0),
+        ({"retry-after": "4233600"}, LONGEST_WAIT),
+        ({"retry-after": "soon"}, None),
+        ({"retry-after": "-5"}, None),
+        ({"retry-after": "nan"}, None),
+        ({"retry-after": "inf"}, None),
+        ({}, None),
+    ],
+)
+def test_retry_after(headers: dict[str, str], seconds: float | None) -> None:
+    """Milliseconds, seconds and dates are seconds from now; nonsense is as if nothing had been said."""
+    assert retry_after(headers, NOW) == seconds
+
+
+@pytest.mark.parametrize(
+    "text", ["Incorrect key: sk-proj-abc123def", "Authorization: Bearer abc.def-123456", "the key is hunter2hunter2"]
+)
+def test_scrub(text: str) -> None:
+    """Given keys and whatever looks like one are replaced."""
+    cleaned = scrub(text, ["hunter2hunter2"])
+    assert cleaned.endswith("[key]")
+    assert not {"sk-proj", "abc.def", "hunter2"} & set(cleaned.split())
