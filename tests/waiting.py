@@ -1,26 +1,12 @@
-"""Waits for conditions instead of sleeping: polls with a deadline and says what it last saw."""
+"""Looks at runs until they are where a test wants them."""
 
-import asyncio
-import time
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any
 
 from temporalio.client import WorkflowHandle
 
+from perdure.testing import eventually
+
 __all__ = ["eventually", "pending", "state_is", "update"]
-
-T = TypeVar("T")
-
-
-async def eventually(look: Callable[[], Awaitable[T]], good: Callable[[T], bool], seconds: float = 20) -> T:
-    """Look until what is seen is good; fails with the last sight after `seconds`."""
-    end = time.monotonic() + seconds
-    while True:
-        seen = await look()
-        if good(seen):
-            return seen
-        assert time.monotonic() < end, f"not in {seconds} s; last seen: {seen}"
-        await asyncio.sleep(0.02)
 
 
 async def pending(handle: WorkflowHandle[Any, Any], count: int = 1) -> list[dict[str, Any]]:

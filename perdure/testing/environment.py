@@ -1,0 +1,143 @@
+"""A worker with your tools on a real server, for the length of a test."""
+
+import asyncio
+import tempfile
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from itertools import count
+from pathlib import Path
+from typing import Any, TypeVar
+
+from temporalio.client import Client, WorkflowHandle
+
+from perdure.domain.approvals import Request
+from perdure.domain.model import JsonObject
+from perdure.domain.policy import Level, Policy, Rule
+from perdure.domain.ports import Price
+from perdure.domain.run import RunResult
+from perdure.providers import Providers
+from perdure.search_attributes import register_search_attributes
+from perdure.settings import Settings
+from perdure.testing.history import History
+from perdure.testing.model import Models, ScriptedModel, Step
+from perdure.testing.servers import local_server
+from perdure.tools import Registry, default_registry
+from worker import MAX_CHARACTERS, worker_for
+
+__all__ = ["ALLOW_ALL", "Environment", "agents", "eventually"]
+
+T = TypeVar("T")
+
+ALLOW_ALL: JsonObject = Policy(rules=(Rule(level=Level.NONE),)).model_dump(mode="json", exclude_defaults=True)
+"""A policy under which no call waits for a person."""
+
+
+async def eventually(look: Callable[[], Awaitable[T]], good: Callable[[T], bool], seconds: float = 20) -> T:
+    """Look until what is seen is good; fails with the last sight after `seconds`."""
+    end = time.monotonic() + seconds
+    while True:
+        seen = await look()
+        if good(seen):
+            return seen
+        assert time.monotonic() < end, f"not in {seconds} s; last seen: {seen}"  # noqa: S101 - for tests
+        await asyncio.sleep(0.02)
+
+
+class Environment:
+    """A worker with your tools on a real server, for the length of a test."""
+
+    def __init__(self, client: Client, task_queue: str, models: Models) -> None:
+        """Made by `agents`."""
+        self.client = client
+        self.task_queue = task_queue
+        self._models = models
+        self._numbers = count(1)
+        self.handle: WorkflowHandle[Any, RunResult] | None = None
+        """The run that was started last."""
+
+    def model(self, steps: Sequence[Step]) -> str:
+        """Register a script and return the name under which a run can ask for it."""
+        return self._models.add(ScriptedModel(steps))
+
+    def scripted(self, model: str) -> ScriptedModel:
+        """The script behind a name that `model` returned."""
+        return self._models.get(model)
+
+    async def start(self, goal: str, **fields: Any) -> WorkflowHandle[Any, RunResult]:  # noqa: ANN401 - any JSON
+        """Start a run of `Agent`; `fields` are those of its input."""
+        self.handle = await self.client.start_workflow(
+            "Agent",
+            {"goal": goal, **fields},
+            id=f"{self.task_queue}-{next(self._numbers)}",
+            task_queue=self.task_queue,
+            result_type=RunResult,
+        )
+        return self.handle
+
+    async def run(self, goal: str, **fields: Any) -> RunResult:  # noqa: ANN401 - any JSON
+        """Start a run and wait for its result."""
+        handle = await self.start(goal, **fields)
+        return await handle.result()
+
+    async def history(self, handle: WorkflowHandle[Any, Any] | None = None) -> History:
+        """History of a run, by default of the last one."""
+        return History(await (handle or self._last()).fetch_history())
+
+    async def pending(self, count: int = 1) -> list[Request]:
+        """The requests for people of the last run, once there are `count` of them."""
+        handle = self._last()
+
+        async def look() -> list[Request]:
+            answer: dict[str, Any] = await handle.query("pending_approvals")
+            return [Request.model_validate(item) for item in answer["requests"]]
+
+        return await eventually(look, lambda requests: len(requests) == count)
+
+    async def approve(self, request: Request, approver: str = "tester") -> None:
+        """Say yes to a request of the last run."""
+        await self._last().signal("approve", {"request_id": request.request_id, "approver": approver})
+
+    def _last(self) -> WorkflowHandle[Any, RunResult]:
+        assert self.handle is not None, "start a run first"  # noqa: S101 - for tests
+        return self.handle
+
+
+@asynccontextmanager
+async def agents(  # noqa: PLR0913 - what a test may want to change of a worker
+    tools: Registry = default_registry,
+    *,
+    client: Client | None = None,
+    settings: Mapping[str, Any] | None = None,
+    price: Price | None = None,
+    search_attributes: bool = True,
+    max_cached_workflows: int = 1000,
+    max_characters: int = MAX_CHARACTERS,
+) -> AsyncGenerator[Environment]:
+    """Run a worker with these tools, by default on a server of its own; `settings` are fields of `Settings`.
+
+    `max_cached_workflows=0` makes every step replay the run, `max_characters=0` makes model calls forget other runs.
+    """
+    if client is None:
+        async with local_server() as own, agents(tools, client=own, settings=settings, price=price) as environment:
+            yield environment
+        return
+    if search_attributes:
+        await register_search_attributes(client)
+    with tempfile.TemporaryDirectory() as folder:
+        queue = f"test-{Path(folder).name}"
+        given: dict[str, Any] = {"workspace": folder, "home": f"{folder}/home", "task_queue": queue}
+        place = Settings(**(given | dict(settings or {})))
+        models = Models()
+        worker = worker_for(
+            client,
+            place,
+            tools,
+            search_attributes=search_attributes,
+            providers=Providers(extra={"test": models}),
+            prices=lambda _model: price or Price(input=0, output=0),
+            max_cached_workflows=max_cached_workflows,
+            max_characters=max_characters,
+        )
+        async with worker as built, built:
+            yield Environment(client, place.task_queue, models)

@@ -1,0 +1,106 @@
+"""A model that plays a script, and the provider `test` behind which runs find it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from perdure.domain.errors import PerdureError, UnexpectedStep
+from perdure.domain.messages import AssistantMessage, CallPart, TextPart
+from perdure.domain.model import JsonObject, JsonValue
+from perdure.domain.ports import ProviderReply, ProviderRequest, TokenUsage
+
+__all__ = ["Call", "Models", "ScriptedModel", "Step", "call"]
+
+
+@dataclass(frozen=True)
+class Call:
+    """A tool call in a script."""
+
+    tool: str
+    arguments: JsonObject = field(default_factory=dict[str, JsonValue])
+
+
+def call(tool: str, /, **arguments: JsonValue) -> Call:
+    """Write a tool call into a script."""
+    return Call(tool, arguments)
+
+
+Step = str | Call | PerdureError | Sequence[str | Call]
+"""One answer of the model: text, a call, several parts, or an error that is raised once before the next step."""
+
+
+class ScriptedModel:
+    """A model that plays steps in order of the assistant turns and keeps every request that it was asked."""
+
+    def __init__(self, steps: Sequence[Step]) -> None:
+        """Play these steps."""
+        self._steps = [step for step in steps if not isinstance(step, PerdureError)]
+        self._errors = _errors_before(steps)
+        self.requests: list[ProviderRequest] = []
+        """What the model was asked, repeated attempts included."""
+
+    def check(self, model: str) -> None:
+        """Accept every name."""
+
+    async def reply(self, request: ProviderRequest, progress: Callable[[], None]) -> ProviderReply:
+        """Play the step of this turn."""
+        progress()
+        self.requests.append(request)
+        turn = sum(isinstance(message, AssistantMessage) for message in request.conversation.messages)
+        if errors := self._errors.get(turn):
+            raise errors.pop(0)
+        if turn >= len(self._steps):
+            raise UnexpectedStep(f"the script has {len(self._steps)} steps, but the agent asks for step {turn + 1}")
+        step = self._steps[turn]
+        parts = [step] if isinstance(step, str | Call) else list(step)
+        content = tuple(
+            TextPart(text=part)
+            if isinstance(part, str)
+            else CallPart(id=f"call-{turn}-{index}", tool=part.tool, arguments=part.arguments)
+            for index, part in enumerate(parts)
+        )
+        message = AssistantMessage(content=content, provider="test")
+        left = len(self._steps) - turn - 1
+        unused = f"{left} steps of the script were never played" if left and not message.calls else ""
+        stop = "calls" if message.calls else "end"
+        return ProviderReply(message=message, stop=stop, usage=TokenUsage(input=10, output=5), unused=unused)
+
+    async def close(self) -> None:
+        """Nothing to release."""
+
+
+def _errors_before(steps: Sequence[Step]) -> dict[int, list[PerdureError]]:
+    errors: dict[int, list[PerdureError]] = {}
+    turn = 0
+    for step in steps:
+        if isinstance(step, PerdureError):
+            errors.setdefault(turn, []).append(step)
+        else:
+            turn += 1
+    return errors
+
+
+class Models:
+    """Scripts by name, behind the one provider `test`."""
+
+    def __init__(self) -> None:
+        self._models: dict[str, ScriptedModel] = {}
+
+    def add(self, model: ScriptedModel) -> str:
+        """Take a script in and return the model name that leads to it."""
+        name = f"model-{len(self._models) + 1}"
+        self._models[name] = model
+        return f"test:{name}"
+
+    def get(self, model: str) -> ScriptedModel:
+        """Return the script behind a model name."""
+        return self._models[model.removeprefix("test:")]
+
+    def check(self, model: str) -> None:
+        """Accept every name."""
+
+    async def reply(self, request: ProviderRequest, progress: Callable[[], None]) -> ProviderReply:
+        """Play the script that the request names."""
+        return await self._models[request.model].reply(request, progress)
+
+    async def close(self) -> None:
+        """Nothing to release."""
