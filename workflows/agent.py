@@ -12,11 +12,13 @@ from perdure.domain.approvals import Decide, DecisionAnswer, SignalDecision, Ver
 from perdure.domain.control import ControlPayload, PageRequest, SteerAnswer, SteerPayload
 from perdure.domain.messages import MessagePage
 from perdure.domain.model import JsonValue
+from perdure.domain.results import WorkflowResult
 from perdure.domain.run import AgentInput, RunResult, RunState, RunStatus, Setup
 from workflows import calls, visibility
 from workflows.loop import run_agent
 from workflows.payloads import parse
 from workflows.run import AgentRun
+from workflows.steps import report
 
 __all__ = ["Agent"]
 
@@ -200,6 +202,11 @@ class Agent:
     def ledger(self) -> dict[str, Any]:
         """Every tool call of the run and what became of it: `{"calls": [...]}`."""
         return {"calls": tuple(self._run.ledger.values())}
+
+    @workflow.query(name="steps")
+    def steps(self) -> WorkflowResult:
+        """Turns of the run as step results, with totals."""
+        return report(self._run)
 
     @workflow.query(name="setup")
     def setup(self) -> Setup:

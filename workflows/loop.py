@@ -69,12 +69,14 @@ async def ask_model(run: AgentRun) -> ModelReply:
         raise RunEndedError(allowance.bound)
     small = sum(len(message.model_dump_json()) for message in new) <= DELTA_BYTES
     request = ModelRequest(transcript=run.transcript.ref, new=new if small else (), max_output_tokens=allowance.tokens)
+    run.begin_turn()
     reply = await calls.reply(run.control, request, run.spent.turns + 1, left if left < calls.MODEL_CALL else None)
     run.sent = request.transcript
     run.spent.settle(reply.usage, reply.cost_usd)
     run.transcript.add(reply.message)
     run.changed()
     if reply.stop in ENDINGS:
+        run.close_calls("the model cannot go on")
         raise RunEndedError(ENDINGS[reply.stop])
     if reply.stop == "max_tokens":
         run.close_calls("the answer was cut off at its token limit")

@@ -1,8 +1,8 @@
 """Everything one run knows: its setup, conversation, budget, ledger, requests, children and notices."""
 
 from collections.abc import Callable
-from datetime import timedelta
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 
 from temporalio import workflow
 
@@ -17,12 +17,27 @@ from perdure.domain.transcript import Transcript
 from workflows.approvals import Approvals
 from workflows.control import Control
 
-__all__ = ["NOT_RUN", "AgentRun"]
+__all__ = ["NOT_RUN", "AgentRun", "Mark"]
 
 NOT_RUN = "NOT_RUN"
 """Error code of calls that were asked for but never started because the run ended."""
 
 MAX_NOTICES = 200
+
+
+class Mark(NamedTuple):
+    """Where a turn begins: when, after how many messages, and after how many tokens."""
+
+    at: datetime
+    length: int
+    tokens: int
+
+
+class Ended(NamedTuple):
+    """How and when the run ended."""
+
+    at: datetime
+    result: RunResult
 
 
 class AgentRun:
@@ -39,6 +54,8 @@ class AgentRun:
         self.ledger: dict[int, LedgerEntry] = {}
         self.children: dict[str, Child] = {}
         self.handles: dict[str, workflow.ChildWorkflowHandle[Any, RunResult]] = {}
+        self.marks: list[Mark] = []
+        self.ended: Ended | None = None
         self.notices: list[Notice] = []
         self.warnings: list[str] = []
         self._given: AgentInput | None = None
@@ -70,6 +87,10 @@ class AgentRun:
         self._setup = setup
         self.warnings.extend(setup.warnings)
         self.tools: dict[str, ToolSpec] = {spec.name: spec for spec in setup.tools}
+
+    def begin_turn(self) -> None:
+        """Note that another turn begins."""
+        self.marks.append(Mark(workflow.now(), len(self.transcript), self.spent.tokens))
 
     def next_number(self) -> int:
         """Number of the next tool call, from 1."""
@@ -108,7 +129,7 @@ class AgentRun:
         if output is None:
             texts = (m.text for m in reversed(self.transcript.messages) if m.kind == "assistant")
             output = next((text for text in texts if text), "")
-        return RunResult(
+        result = RunResult(
             success=reason is StopReason.COMPLETED,
             output=output,
             stop_reason=reason,
@@ -118,6 +139,8 @@ class AgentRun:
             usage=self.spent.usage,
             warnings=tuple(self.warnings),
         )
+        self.ended = Ended(workflow.now(), result)
+        return result
 
     def status(self) -> RunStatus:
         """Answer of the query `status`."""

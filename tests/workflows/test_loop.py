@@ -103,6 +103,20 @@ async def test_a_script_with_steps_left_is_an_error(env: Environment) -> None:
     assert result.error.code == "UnusedStep"
 
 
+async def test_every_turn_is_a_step_result(env: Environment) -> None:
+    """The query `steps` tells of each turn and of the whole, also after the end."""
+    handle = await env.start("go", model=env.model([["hm", call("look", n=1), call("nope", n=2)], "done"]))
+    await handle.result()
+    whole = await handle.query("steps")
+    first, second = whole["step_results"]
+    assert (first["step_id"], first["iteration"], first["success"]) == ("turn-1", 1, False)
+    assert first["outputs"] == {"text": "hm", "calls": ["look", "nope"]}
+    assert first["errors"] == ["UNKNOWN_TOOL"]
+    assert (second["success"], second["outputs"]["text"], second["tokens_used"]) == (True, "done", 15)
+    assert (whole["workflow_name"], whole["success"], whole["outputs"]) == ("Agent", True, "done")
+    assert (whole["total_tokens"], whole["stop_reason"]) == (30, "completed")
+
+
 async def test_the_transcript_can_be_read_page_by_page(env: Environment) -> None:
     """Every message once, in order, also after the end."""
     handle = await env.start("go", model=env.model([call("look", n=1), "done"]))
