@@ -1,0 +1,108 @@
+"""Decisions of a person on their way to a run: found by a prefix of the request's id, bound to its digest."""
+
+import getpass
+import hashlib
+from typing import TypeVar, cast
+
+from temporalio.client import RPCError, WorkflowUpdateFailedError
+from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCStatusCode
+
+from perdure.cli.errors import CliError, ExitCode
+from perdure.cli.questions import family_requests
+from perdure.cli.session import ANSWER, NoAnswer, Session, answered
+from perdure.domain.approvals import Decide, DecisionAnswer, Request, Verdict
+from perdure.domain.model import JsonObject, JsonValue, canonical_json
+
+__all__ = ["check_verdict", "decide", "find_request", "me", "response_value", "update"]
+
+T = TypeVar("T")
+
+
+def me() -> str:
+    """Name of the person at this machine."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        return "unknown"
+
+
+async def find_request(session: Session, workflow_id: str, wanted: str) -> Request | None:
+    """The waiting request with this id, or the only one whose id starts like it; None when none does.
+
+    Raises CliError when several do.
+    """
+    try:
+        waiting = await family_requests(session, workflow_id)
+    except NoAnswer:
+        raise session.no_worker() from None
+    exact = [request for request in waiting if request.request_id == wanted]
+    alike = exact or [request for request in waiting if wanted and request.request_id.startswith(wanted)]
+    if len(alike) > 1:
+        names = ", ".join(f"{request.request_id} of {request.workflow_id}" for request in alike)
+        hint = "give the whole id and the run it belongs to"
+        raise CliError(ExitCode.USAGE, "AmbiguousRequest", f"{wanted!r} fits several requests: {names}", hint)
+    return alike[0] if alike else None
+
+
+async def decide(session: Session, workflow_id: str, decision: Decide) -> DecisionAnswer:
+    """Send a decision by update. The same decision of the same person counts once, however often it is sent.
+
+    Raises CliError when it is refused, when the run has ended, or when no worker takes it.
+    """
+    payload = canonical_json(decision.model_dump(mode="json"))
+    mark = hashlib.sha256(payload.encode()).hexdigest()[:16]
+    identity = f"{decision.request_id}:{decision.approver}:{mark}"
+    answer = await update(session, workflow_id, "decide", decision, DecisionAnswer, identity=identity)
+    if not answer.accepted:
+        raise CliError(
+            ExitCode.FAILURE,
+            "DecisionRefused",
+            f"the decision does not count: {answer.reason} ({answer.code})",
+            extra=answer.model_dump(mode="json"),
+        )
+    return answer
+
+
+async def update(  # noqa: PLR0913 - what an update is made of
+    session: Session, workflow_id: str, name: str, payload: object, answer: type[T], *, identity: str | None = None
+) -> T:
+    """Send an update to an open run and return its answer, in bounded time and with words for every failure."""
+    sent = session.handle(workflow_id).execute_update(  # pyright: ignore[reportUnknownMemberType] - open generic
+        name, payload, id=identity, result_type=answer, rpc_timeout=ANSWER
+    )
+    try:
+        return cast("T", await answered(sent))
+    except WorkflowUpdateFailedError as error:
+        raise _refused(error) from error
+    except NoAnswer:
+        words = session.no_worker()
+        hint = f"{words.hint}; what was sent may still count then: `uv run starter.py status {workflow_id}` shows it"
+        raise CliError(words.code, words.kind, words.message, hint) from None
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            raise CliError(ExitCode.FAILURE, "RunEnded", f"run {workflow_id} has already ended") from error
+        raise
+
+
+def _refused(error: WorkflowUpdateFailedError) -> CliError:
+    cause = error.cause
+    kind = (cause.type if isinstance(cause, ApplicationError) else None) or "UpdateFailed"
+    words = cause.message if isinstance(cause, ApplicationError) else str(cause or error)
+    return CliError(ExitCode.of_failure(kind), kind, words)
+
+
+def response_value(schema: JsonObject, text: str) -> JsonValue:
+    """An answer typed as text, as the value the request asks for: one of its options, or the text itself."""
+    options = schema.get("enum")
+    for option in options if isinstance(options, list) else []:
+        if text in (option, canonical_json(option)):
+            return option
+    return text
+
+
+def check_verdict(request: Request, verdict: Verdict) -> None:
+    """Raise CliError, with the verdicts that are valid, when the request does not take this one."""
+    if verdict not in request.verdicts:
+        valid = ", ".join(request.verdicts)
+        raise CliError(ExitCode.USAGE, "InvalidInput", f"{verdict} does not fit a {request.kind}; valid: {valid}")

@@ -1,0 +1,76 @@
+"""Verbs that follow a run to its end: run starts one, watch joins one."""
+# ruff: noqa: PLC0415, PLR0913, PLR0917 - imports happen when a verb runs, not for `--help`; parameters are its options
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from perdure.cli.cli import Cli
+from perdure.cli.errors import CliError, ExitCode
+from perdure.cli.options import RunId
+
+__all__ = ["run", "watch"]
+
+Goal = Annotated[str | None, typer.Argument(metavar="GOAL", help="What the agent is to reach.", show_default=False)]
+Wait = Annotated[
+    float, typer.Option("--wait", min=0, metavar="SECONDS", help="How long others have to answer requests.")
+]
+Yes = Annotated[
+    bool, typer.Option("--yes", help="Approve calls that need `confirm`; reviews and unknown outcomes still ask.")
+]
+
+
+def _text(name: str, metavar: str, words: str) -> typer.models.OptionInfo:
+    return typer.Option(name, metavar=metavar, help=words, show_default=False)
+
+
+async def run(
+    cli: Cli,
+    goal: Goal = None,
+    agent: Annotated[str | None, _text("--agent", "NAME", "Agent that does it; default: `default`.")] = None,
+    model: Annotated[str | None, _text("--model", "M", "Model, provider:model; default: PERDURE_MODEL.")] = None,
+    workflow_id: Annotated[str | None, _text("--id", "ID", "Id of the run; default: a new one.")] = None,
+    tools: Annotated[str | None, _text("--tools", "GLOB,…", "Only these of the agent's tools.")] = None,
+    policy: Annotated[Path | None, _text("--policy", "FILE", "What runs, and what asks a person first.")] = None,
+    limit: Annotated[list[str] | None, _text("--limit", "K=V,…", "Limits: turns=50,cost_usd=2 and so on.")] = None,
+    output_schema: Annotated[
+        Path | None, _text("--output-schema", "FILE", "JSON Schema that the result must fit.")
+    ] = None,
+    input_json: Annotated[str | None, _text("--input", "JSON", "Input of the workflow as JSON.")] = None,
+    input_file: Annotated[Path | None, _text("--input-file", "FILE", "Input of the workflow from a JSON file.")] = None,
+    workflow: Annotated[str, typer.Option("--workflow", metavar="TYPE", help="Workflow type.")] = "Agent",
+    detach: Annotated[bool, typer.Option("--detach", help="Only start it.")] = False,
+    wait: Wait = 0.0,
+    yes: Yes = False,
+) -> int:
+    """Start a run and follow it live to its result.
+
+    Input comes from --input-file, --input, GOAL and the other options; the later ones win. Ctrl-C leaves the run
+    going and prints the way back.
+    """
+    from perdure.cli.deciding import me
+    from perdure.cli.inputs import RunOptions, build_input
+    from perdure.cli.starting import start
+
+    kinds = {info.name: info for info in cli.workflows()}
+    if workflow not in kinds:
+        message = f"there is no workflow type {workflow!r}; there are: {', '.join(sorted(kinds))}"
+        raise CliError(ExitCode.USAGE, "InvalidInput", message, "`uv run starter.py list workflows` describes them")
+    options = RunOptions(goal, agent, model, tools, policy, limit or (), output_schema, input_json, input_file)
+    given = build_input(options, kinds[workflow].input, requester=me())
+    session, started, worker = await start(cli, workflow, given, workflow_id)
+    if detach:
+        return started.leave(session)
+    return await started.follow(session, worker, yes=yes, wait=wait)
+
+
+async def watch(cli: Cli, run: RunId, wait: Wait = 0.0) -> int:
+    """Follow a run to its result, from its beginning; asks for decisions when this is a terminal."""
+    from perdure.cli.session import open_session
+    from perdure.cli.starting import Started
+
+    session = await open_session(cli)
+    described = await session.describe(run)
+    worker = await session.worker()
+    return await Started(run, described.run_id).follow(session, worker, yes=False, wait=wait)

@@ -1,0 +1,40 @@
+"""News of one run: its history events as they happen, over lost connections too."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+
+from temporalio.api.history.v1 import HistoryEvent
+from temporalio.client import RPCError
+from temporalio.service import RPCStatusCode
+
+from perdure.cli.session import Handle
+
+__all__ = ["tail"]
+
+TRANSIENT = frozenset({RPCStatusCode.UNAVAILABLE, RPCStatusCode.CANCELLED, RPCStatusCode.DEADLINE_EXCEEDED})
+RETRY_SECONDS = 1.0
+PATIENCE = 60.0
+"""Seconds that a server may be away."""
+
+
+async def tail(handle: Handle) -> AsyncIterator[HistoryEvent]:
+    """Every event of a run from its first to its last, waiting for those to come.
+
+    A lost server is waited for; after a minute RPCError is raised.
+    """
+    seen, lost_since = 0, None
+    while True:
+        try:
+            async for event in handle.fetch_history_events(wait_new_event=True, skip_archival=True):
+                lost_since = None
+                if event.event_id > seen:
+                    seen = event.event_id
+                    yield event
+        except RPCError as error:
+            lost_since = lost_since or time.monotonic()
+            if error.status not in TRANSIENT or time.monotonic() - lost_since > PATIENCE:
+                raise
+            await asyncio.sleep(RETRY_SECONDS)
+        else:
+            return

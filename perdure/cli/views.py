@@ -1,0 +1,112 @@
+"""What the verbs that look at runs write."""
+
+from temporalio.client import RPCError, WorkflowExecutionDescription, WorkflowExecutionStatus, WorkflowQueryFailedError
+
+from perdure.cli.catalogue import run_item
+from perdure.cli.errors import CliError, ExitCode
+from perdure.cli.outcome import Outcome, outcome_of
+from perdure.cli.output import Format, clean
+from perdure.cli.questions import pages, status_of
+from perdure.cli.rendering import answer_commands, message_lines, output_text, request_lines, status_lines, stop_words
+from perdure.cli.session import NoAnswer, Session, failed_tasks
+from perdure.domain.approvals import Request
+from perdure.domain.messages import Message
+from perdure.domain.run import RunStatus
+
+__all__ = ["show_requests", "show_status", "show_transcript"]
+
+TOLD_BY_RUN = frozenset({"agent", "model", "cost_usd"})
+
+
+async def show_status(session: Session, described: WorkflowExecutionDescription) -> None:
+    """Write where a run stands: what it says itself, or what the server knows when no worker answers for it."""
+    out = session.cli.out
+    run = session.handle(described.id, described.run_id)
+    try:
+        status, missing = await status_of(run), ""
+    except NoAnswer:
+        status, missing = None, f"{_why_silent(session, described)}: this is what the server knows"
+    except (WorkflowQueryFailedError, RPCError) as error:
+        status, missing = None, f"the run does not say more: {error}"
+    running = described.status is WorkflowExecutionStatus.RUNNING
+    outcome = None if running else await outcome_of(session, described.id, described.run_id)
+    if missing:
+        out.note(missing)
+    facts = _facts(described)
+    if not out.is_text:
+        own = status.model_dump(mode="json") if status else {}
+        error = {"error": {"type": outcome.kind, "message": outcome.words}} if outcome and outcome.kind else {}
+        out.document({**facts, **own, "result": outcome.shown if outcome else None, **error})
+        return
+    link = session.link(described.id, described.run_id)
+    shown = {**facts, "state": status.state if status else facts["state"], "ui": link}
+    for name, value in shown.items():
+        if value and not (status and name in TOLD_BY_RUN):
+            out.text(f"{name:<12} {clean(str(value))}")
+    _show_more(session, status, outcome)
+
+
+def _why_silent(session: Session, described: WorkflowExecutionDescription) -> str:
+    failed = failed_tasks(described)
+    if failed:
+        return f"the workflow code of this run has failed {failed} times in a row (the worker's log says why)"
+    return session.no_worker().message
+
+
+def _facts(described: WorkflowExecutionDescription) -> dict[str, object]:
+    """What the server knows; the requests themselves are known to the run alone."""
+    return {name: value for name, value in run_item(described).items() if name != "pending"}
+
+
+def _show_more(session: Session, status: RunStatus | None, outcome: Outcome | None) -> None:
+    out = session.cli.out
+    for line in status_lines(status) if status else ():
+        out.text(line)
+    if outcome and outcome.result:
+        out.text(f"{'ended':<12} {stop_words(outcome.result)}")
+        out.text()
+        out.text(output_text(outcome.result.output))
+    elif outcome and outcome.kind:
+        out.text(f"{'error':<12} {clean(outcome.words)} ({outcome.kind})")
+    for request in status.pending if status else ():
+        _show_request(session, request)
+
+
+def _show_request(session: Session, request: Request) -> None:
+    out = session.cli.out
+    out.text()
+    for line in (*request_lines(request), *(f"  {command}" for command in answer_commands(request))):
+        out.text(line)
+
+
+def show_requests(session: Session, requests: list[Request]) -> None:
+    """Write requests, each with the commands that answer it."""
+    if not session.cli.out.is_text:
+        session.cli.out.items(requests)
+        return
+    for request in requests:
+        _show_request(session, request)
+    if not requests:
+        session.cli.out.text("nothing waits for a person")
+
+
+async def show_transcript(session: Session, workflow_id: str, offset: int, limit: int | None) -> None:
+    """Write messages as their pages arrive; the form json collects them into one document."""
+    out, messages, total, following = session.cli.out, list[Message](), 0, None
+    try:
+        async for page in pages(session.handle(workflow_id), offset, limit):
+            total, following = page.total, page.next_offset
+            if out.form is Format.JSON:
+                messages += page.messages
+                continue
+            for message in page.messages:
+                if out.form is Format.JSONL:
+                    out.document(message)
+                for line in message_lines(message, full=True):
+                    out.text(line)
+    except NoAnswer:
+        raise session.no_worker() from None
+    except WorkflowQueryFailedError as error:
+        raise CliError(ExitCode.FAILURE, "NoTranscript", f"run {workflow_id} has no transcript: {error}") from error
+    if out.form is Format.JSON:
+        out.document({"messages": messages, "offset": offset, "next_offset": following, "total": total})
