@@ -13,7 +13,7 @@ import pytest
 from temporalio.client import Client, WorkflowHandle
 
 from perdure.testing import ALLOW_ALL, History
-from tests.chaos.workers import KeptWorker
+from tests.chaos.workers import KeptWorker, environment_of
 from tests.waiting import eventually, update
 from tests.wire import WireServer
 
@@ -83,17 +83,8 @@ async def test_a_run_survives_five_kills_without_repeating_effects(client: Clien
         (plan / f"{rng.choice(TOOLS) if point == 'answered' else 'charge'}-{n}-{point}").touch()
     queue, asked = f"chaos-{seed}", list[dict[str, Any]]()
     with WireServer(script()) as wire:
-        environment = {
-            **wire.env(),
-            "TEMPORAL_ADDRESS": client.service_client.config.target_host,
-            "PERDURE_TASK_QUEUE": queue,
-            "PERDURE_TOOL_MODULES": "tests.chaos.tools",
-            "PERDURE_HOME": str(tmp_path / "home"),
-            "PERDURE_WORKSPACE": str(tmp_path / "workspace"),
-            "CHAOS_LOG": str(log),
-            "CHAOS_PLAN": str(plan),
-        }
-        (tmp_path / "workspace").mkdir()
+        environment = wire.env() | environment_of(client, queue, tmp_path)
+        environment |= {"CHAOS_LOG": str(log), "CHAOS_PLAN": str(plan)}
         worker = KeptWorker(environment, tmp_path / "worker.log")
         keeper = asyncio.create_task(worker.keep())
         handle = await client.start_workflow(

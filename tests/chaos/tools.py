@@ -69,3 +69,9 @@ async def store(n: int) -> str:
 async def charge(n: int) -> str:
     """Charge an amount."""
     return work("charge", n)
+
+
+@tool(effect="pure")
+async def document(n: int) -> str:
+    """Read a document of 200 KB."""
+    return f"{n} " * (200_000 // len(f"{n} "))

@@ -8,9 +8,23 @@ import sys
 import time
 from pathlib import Path
 
-__all__ = ["KeptWorker"]
+from temporalio.client import Client
+
+__all__ = ["KeptWorker", "environment_of"]
 
 ROOT = Path(__file__).parents[2]
+
+
+def environment_of(client: Client, queue: str, folder: Path) -> dict[str, str]:
+    """Environment of a worker with the tools of the kill test, whose files lie in `folder`."""
+    (folder / "workspace").mkdir()
+    return {
+        "TEMPORAL_ADDRESS": client.service_client.config.target_host,
+        "PERDURE_TASK_QUEUE": queue,
+        "PERDURE_TOOL_MODULES": "tests.chaos.tools",
+        "PERDURE_HOME": str(folder / "home"),
+        "PERDURE_WORKSPACE": str(folder / "workspace"),
+    }
 
 
 class KeptWorker:
