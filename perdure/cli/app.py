@@ -1,7 +1,5 @@
 """The typer application and its one entry function, which leaves the process without the SDK's crash at exit."""
 
-import importlib
-import importlib.util
 import io
 import os
 import sys
@@ -15,6 +13,7 @@ from typer.exceptions import TyperException
 from perdure.cli.cli import Workflows
 from perdure.cli.control import cancel, pause, resume, steer, stop
 from perdure.cli.decisions import approve, edit, reject, respond
+from perdure.cli.demo import demo
 from perdure.cli.developing import dev, server_status, server_stop
 from perdure.cli.diagnosis import doctor
 from perdure.cli.errors import CliError, ExitCode
@@ -26,9 +25,6 @@ from perdure.cli.validation import validate
 from perdure.cli.verbs import Verb, add_verb
 
 __all__ = ["build_app", "invoke", "main"]
-
-DEMO = "perdure.cli.demo"
-"""Module of the verb `demo`: an `async def demo(cli: Cli, ...)` that imports heavy things inside."""
 
 LISTS: dict[str, Verb] = {
     "runs": list_runs,
@@ -42,7 +38,7 @@ SERVER: dict[str, Verb] = {"status": server_status, "stop": server_stop}
 def build_app(workflows: Workflows) -> typer.Typer:
     """Every verb of this release, in the order of `--help`."""
     app = _group("AI agents as durable executions on Temporal.")
-    for verb in (run, *_demo(), dev):
+    for verb in (run, demo, dev):
         add_verb(app, verb, workflows)
     app.add_typer(_sub_verbs("Show runs, agents, tools or workflow types.", LISTS, workflows), name="list")
     reading: Sequence[Verb] = (status, watch, transcript, approvals)
@@ -69,10 +65,6 @@ def _sub_verbs(words: str, verbs: dict[str, Verb], workflows: Workflows) -> type
     for name, verb in verbs.items():
         add_verb(group, verb, workflows, name)
     return group
-
-
-def _demo() -> list[Verb]:
-    return [importlib.import_module(DEMO).demo] if importlib.util.find_spec(DEMO) else []
 
 
 def main(workflows: Workflows) -> NoReturn:

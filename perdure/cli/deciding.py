@@ -1,7 +1,9 @@
 """Decisions of a person on their way to a run: found by a prefix of the request's id, bound to its digest."""
 
+import contextlib
 import getpass
 import hashlib
+import uuid
 from typing import TypeVar, cast
 
 from temporalio.client import RPCError, WorkflowUpdateFailedError
@@ -10,11 +12,13 @@ from temporalio.service import RPCStatusCode
 
 from perdure.cli.errors import CliError, ExitCode
 from perdure.cli.questions import family_requests
-from perdure.cli.session import ANSWER, NoAnswer, Session, answered
+from perdure.cli.session import ANSWER, Handle, NoAnswer, Session, answered
 from perdure.domain.approvals import Decide, DecisionAnswer, Request, Verdict
 from perdure.domain.model import JsonObject, JsonValue, canonical_json
 
 __all__ = ["check_verdict", "decide", "find_request", "me", "response_value", "update"]
+
+TRIES = 3
 
 T = TypeVar("T")
 
@@ -68,21 +72,29 @@ async def update(  # noqa: PLR0913 - what an update is made of
     session: Session, workflow_id: str, name: str, payload: object, answer: type[T], *, identity: str | None = None
 ) -> T:
     """Send an update to an open run and return its answer, in bounded time and with words for every failure."""
-    sent = session.handle(workflow_id).execute_update(  # pyright: ignore[reportUnknownMemberType] - open generic
-        name, payload, id=identity, result_type=answer, rpc_timeout=ANSWER
-    )
+    handle, identity = session.handle(workflow_id), identity or uuid.uuid4().hex
     try:
-        return cast("T", await answered(sent))
+        for _ in range(TRIES):
+            with contextlib.suppress(NoAnswer):
+                return cast("T", await _send(handle, name, payload, answer, identity))
     except WorkflowUpdateFailedError as error:
         raise _refused(error) from error
-    except NoAnswer:
-        words = session.no_worker()
-        hint = f"{words.hint}; what was sent may still count then: `uv run starter.py status {workflow_id}` shows it"
-        raise CliError(words.code, words.kind, words.message, hint) from None
     except RPCError as error:
         if error.status is RPCStatusCode.NOT_FOUND:
             raise CliError(ExitCode.FAILURE, "RunEnded", f"run {workflow_id} has already ended") from error
         raise
+    words = session.no_worker()
+    hint = f"{words.hint}; what was sent may still count then: `uv run starter.py status {workflow_id}` shows it"
+    raise CliError(words.code, words.kind, words.message, hint)
+
+
+async def _send(handle: Handle, name: str, payload: object, answer: type, identity: str) -> object:
+    """Send once. A server can forget an update whose workflow task fails, so that only sending it again helps."""
+    return await answered(
+        handle.execute_update(  # pyright: ignore[reportUnknownMemberType] - open generic
+            name, payload, id=identity, result_type=answer, rpc_timeout=ANSWER / TRIES
+        )
+    )
 
 
 def _refused(error: WorkflowUpdateFailedError) -> CliError:

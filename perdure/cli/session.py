@@ -1,5 +1,6 @@
 """One connection of a command: the client, the settings, and questions to runs that end in bounded time."""
 
+import asyncio
 from collections.abc import Awaitable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -55,6 +56,9 @@ async def answered(question: Awaitable[T]) -> T:
     try:
         return await question
     except RPCTimeoutOrCancelledError as error:
+        if isinstance(error.__cause__, asyncio.CancelledError):
+            # The SDK took a Ctrl-C for a timeout.
+            raise asyncio.CancelledError from error
         raise NoAnswer from error
     except RPCError as error:
         if error.status in UNANSWERED:

@@ -21,13 +21,7 @@ TOLD_BY_RUN = frozenset({"agent", "model", "cost_usd"})
 async def show_status(session: Session, described: WorkflowExecutionDescription) -> None:
     """Write where a run stands: what it says itself, or what the server knows when no worker answers for it."""
     out = session.cli.out
-    run = session.handle(described.id, described.run_id)
-    try:
-        status, missing = await status_of(run), ""
-    except NoAnswer:
-        status, missing = None, f"{_why_silent(session, described)}: this is what the server knows"
-    except (WorkflowQueryFailedError, RPCError) as error:
-        status, missing = None, f"the run does not say more: {error}"
+    status, missing = await _own_words(session, described)
     running = described.status is WorkflowExecutionStatus.RUNNING
     outcome = None if running else await outcome_of(session, described.id, described.run_id)
     if missing:
@@ -46,11 +40,18 @@ async def show_status(session: Session, described: WorkflowExecutionDescription)
     _show_more(session, status, outcome)
 
 
-def _why_silent(session: Session, described: WorkflowExecutionDescription) -> str:
+async def _own_words(session: Session, described: WorkflowExecutionDescription) -> tuple[RunStatus | None, str]:
+    """What the run says itself, or why it says nothing."""
     failed = failed_tasks(described)
     if failed:
-        return f"the workflow code of this run has failed {failed} times in a row (the worker's log says why)"
-    return session.no_worker().message
+        why = f"the workflow code of this run has failed {failed} times in a row (the worker's log says why)"
+        return None, f"{why}: this is what the server knows"
+    try:
+        return await status_of(session.handle(described.id, described.run_id)), ""
+    except NoAnswer:
+        return None, f"{session.no_worker().message}: this is what the server knows"
+    except (WorkflowQueryFailedError, RPCError) as error:
+        return None, f"the run does not say more: {error}"
 
 
 def _facts(described: WorkflowExecutionDescription) -> dict[str, object]:

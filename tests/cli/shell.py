@@ -24,7 +24,7 @@ from starter import workflows
 __all__ = ["ROOT", "Answer", "Shell", "Terminal", "until"]
 
 ROOT = Path(__file__).resolve().parents[2]
-TIMEOUT = 60.0
+TIMEOUT = 90.0
 
 
 @dataclass(frozen=True)

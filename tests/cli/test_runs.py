@@ -94,7 +94,7 @@ def test_an_open_id_is_not_started_twice(shell: Shell) -> None:
     assert shell.quick("run", "x", "--model", model, "--id", "once-only", "--detach").code == 0
     again = shell.quick("run", "x", "--model", model, "--id", "once-only")
     assert (again.code, "watch once-only" in again.err) == (2, True)
-    assert shell.quick("stop", "once-only", "-o", "json").json["state"] == "stopping"
+    assert shell.quick("stop", "once-only").code == 0
 
 
 def test_a_run_that_nobody_started_is_unknown(shell: Shell) -> None:

@@ -6,30 +6,13 @@ import os
 import subprocess
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 from temporalio.client import Client
 
 from perdure.server_process import find_binary
-
-ROOT = Path(__file__).parents[2]
-
-
-@dataclass
-class Finished:
-    """A command that has ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        """Its output as JSON."""
-        return json.loads(self.out)
+from tests.cli.shell import ROOT, Answer
 
 
 class Temporal:
@@ -39,7 +22,7 @@ class Temporal:
         """Use the server at this address."""
         self.address = address
 
-    async def __call__(self, *arguments: str) -> Finished:
+    async def __call__(self, *arguments: str) -> Answer:
         """Run one command."""
         process = await asyncio.create_subprocess_exec(
             str(find_binary()),
@@ -50,7 +33,7 @@ class Temporal:
             stderr=subprocess.PIPE,
         )
         out, err = await asyncio.wait_for(process.communicate(), 60)
-        return Finished(process.returncode or 0, out.decode(), err.decode())
+        return Answer(process.returncode or 0, out.decode(), err.decode())
 
 
 @pytest.fixture(scope="session")

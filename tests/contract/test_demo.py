@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from perdure.server import stop_server
-from tests.contract.conftest import ROOT, Finished
+from tests.cli.shell import ROOT, Answer
 
 KEYS = ("ANTHROPIC_API_KEY", "OPENAI_API_KEY", "PERDURE_MODEL", "TEMPORAL_ADDRESS")
 
@@ -23,7 +23,7 @@ async def home(tmp_path: Path) -> AsyncGenerator[Path]:
     await stop_server(tmp_path / "home")
 
 
-async def demo(home: Path, *arguments: str) -> Finished:
+async def demo(home: Path, *arguments: str) -> Answer:
     """Run the demo without keys and without a terminal."""
     environment = {name: value for name, value in os.environ.items() if name not in KEYS}
     process = await asyncio.create_subprocess_exec(
@@ -38,7 +38,7 @@ async def demo(home: Path, *arguments: str) -> Finished:
         stderr=subprocess.PIPE,
     )
     out, err = await asyncio.wait_for(process.communicate(), 90)
-    return Finished(process.returncode or 0, out.decode(), err.decode())
+    return Answer(process.returncode or 0, out.decode(), err.decode())
 
 
 async def test_the_demo_survives_a_kill_and_writes_the_report(home: Path) -> None:
