@@ -33,6 +33,15 @@ class Known:
     transcript: Transcript = field(default_factory=Transcript)
     wire: dict[str, Any] = field(default_factory=dict[str, Any])
 
+    def __post_init__(self) -> None:
+        """Measure the setup, which never changes."""
+        self._own = len(self.setup.wire_json())
+
+    @property
+    def size(self) -> int:
+        """Characters of JSON that this run holds in memory, its setup included."""
+        return self._own + self.transcript.size
+
 
 class Conversations:
     """Conversations of recent runs, the least recently used forgotten first; nothing is lost by forgetting."""
@@ -68,7 +77,7 @@ class Conversations:
         return known.setup, Conversation(messages=known.transcript.messages, wire=known.wire)
 
     def _forget(self) -> None:
-        while len(self._known) > 1 and sum(known.transcript.size for known in self._known.values()) > self._max:
+        while len(self._known) > 1 and sum(known.size for known in self._known.values()) > self._max:
             self._known.popitem(last=False)
 
 

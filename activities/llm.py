@@ -2,9 +2,12 @@
 
 import asyncio
 import random
+from datetime import timedelta
 from typing import Protocol
 
+from pydantic_core import from_json
 from temporalio import activity
+from temporalio.exceptions import ApplicationError
 
 from activities.conversations import Conversations
 from activities.failures import to_application_error
@@ -15,6 +18,14 @@ from perdure.domain.ports import Provider, ProviderReply, ProviderRequest
 from perdure.domain.run import ModelReply, ModelRequest, Setup
 
 __all__ = ["LlmActivities", "Resolver"]
+
+LONG_WAIT = timedelta(seconds=30)
+MAX_UNFORESEEN = 3
+MAX_DEFECT = 1_000
+MARGIN = 10
+"""Levels that an answer may come to lie deeper in a later request or page: parsers stop at about 200 in all."""
+MAX_REPLY = 1_000_000
+"""Bytes of JSON: it must fit into a payload of 2 MiB and, escaped once more, into an answer to a query."""
 
 
 class Resolver(Protocol):
@@ -41,7 +52,12 @@ class LlmActivities:
             async with heartbeating():
                 return await self._reply(request, info.attempt)
         except PerdureError as error:
-            raise to_application_error(error, request.tries + info.attempt, random.random) from error
+            raise _failure(error, request, info.attempt) from error
+        except Exception as error:
+            # A defect, not an outage: every further attempt would be paid for.
+            defect = f"{type(error).__name__}: {error}"[:MAX_DEFECT]
+            final = request.tries + info.attempt >= MAX_UNFORESEEN
+            raise ApplicationError(defect, type=type(error).__name__, non_retryable=final) from error
 
     async def _reply(self, request: ModelRequest, attempt: int) -> ModelReply:
         setup, conversation = await self._conversations.find(request)
@@ -62,11 +78,41 @@ class LlmActivities:
             reply = await provider.reply(call, _nothing)
         except ContextOverflow:
             return ModelReply(message=AssistantMessage(), stop="context_limit")
-        return _result(reply, setup)
+        return _sendable(_result(reply, setup))
 
 
 def _nothing() -> None:
     """Heartbeats are sent by the clock; streaming to people comes with a later release."""
+
+
+def _failure(error: PerdureError, request: ModelRequest, attempt: int) -> ApplicationError:
+    """End the quick tries at once when the provider asks for a long wait: the run waits where people can see it."""
+    failure = to_application_error(error, request.tries + attempt, random.random)
+    delay = failure.next_retry_delay
+    if request.tries or delay is None or delay <= LONG_WAIT:
+        return failure
+    return ApplicationError(
+        failure.message,
+        *failure.details,
+        type=failure.type,
+        non_retryable=True,
+        next_retry_delay=delay,
+        category=failure.category,
+    )
+
+
+def _sendable(reply: ModelReply) -> ModelReply:
+    """The reply, or what is wrong with one that no payload can carry: trying again would only cost again."""
+    try:
+        json = reply.wire_json().encode()
+        from_json(b"[" * MARGIN + json + b"]" * MARGIN)
+    except ValueError:
+        problem = "the model's answer cannot be stored: it is nested too deeply or holds half characters"
+    else:
+        if len(json) <= MAX_REPLY:
+            return reply
+        problem = f"the model's answer has {len(json)} bytes, at most {MAX_REPLY} fit"
+    return reply.model_copy(update={"message": AssistantMessage(), "stop": "end", "problem": problem})
 
 
 def _result(reply: ProviderReply, setup: Setup) -> ModelReply:

@@ -12,6 +12,7 @@ from activities.conversations import Conversations
 from activities.failures import to_application_error
 from activities.llm import Resolver
 from perdure.domain.agents import AgentSpec, Limits
+from perdure.domain.arguments import check_output_schema
 from perdure.domain.errors import ConfigurationError, InvalidInput, PerdureError
 from perdure.domain.policy import Policy
 from perdure.domain.ports import Price
@@ -22,6 +23,8 @@ from perdure.loading import Definitions
 __all__ = ["Catalogue", "Equipment", "PrepareActivities", "Prices"]
 
 MAX_SETUP_BYTES = 1_000_000
+MAX_NAME = 200
+"""Characters of a model's name: a search attribute holds it."""
 
 
 class Catalogue(Protocol):
@@ -84,12 +87,18 @@ def resolve(worker: Equipment, given: AgentInput) -> Setup:
     provider, name = worker.providers.resolve(model)
     provider.check(name)
     limits = Limits().overridden_by(agent.limits).overridden_by(given.limits)
+    if given.lineage is not None:  # what is left of the parent's budget must not widen the agent's own
+        limits = limits.within(agent.limits)
     price, warnings = worker.prices(model), list[str]()
     if price is None and limits.cost_usd is not None:
         msg = f"cost_usd is limited, but no price is known for {model}: leave the limit out or name a priced model"
         raise InvalidInput(msg)
     if price is None:
         warnings.append(f"no price is known for {model}: cost_usd stays null")
+    output_schema = given.output_schema or agent.output_schema
+    if problem := check_output_schema(output_schema or {}):
+        msg = f"output_schema: {problem}"
+        raise InvalidInput(msg)
     policy = _policy(worker, given, agent)
     setup = Setup(
         agent=agent,
@@ -98,7 +107,7 @@ def resolve(worker: Equipment, given: AgentInput) -> Setup:
         tools=_tools(worker, given, agent),
         limits=limits,
         settings=agent.settings,
-        output_schema=given.output_schema or agent.output_schema,
+        output_schema=output_schema,
         policy=policy,
         policy_digest=policy.digest,
         deny=worker.deny,
@@ -107,7 +116,10 @@ def resolve(worker: Equipment, given: AgentInput) -> Setup:
         warnings=tuple(warnings),
     )
     if (size := len(setup.wire_json().encode())) > MAX_SETUP_BYTES:
-        msg = f"instructions and tools are {size} bytes, at most {MAX_SETUP_BYTES} fit: give the agent fewer tools"
+        msg = (
+            f"instructions, tools, policy and schema are {size} bytes, at most {MAX_SETUP_BYTES} fit: "
+            "give the agent fewer tools"
+        )
         raise ConfigurationError(msg)
     return setup
 
@@ -121,6 +133,9 @@ def _model(worker: Equipment, given: AgentInput, agent: AgentSpec) -> str:
             "`model` in the agent, or PERDURE_MODEL in the worker's environment"
         )
         raise ConfigurationError(msg)
+    if len(model) > MAX_NAME:
+        msg = f"the model's name has {len(model)} characters, at most {MAX_NAME} are allowed"
+        raise InvalidInput(msg)
     return model
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from temporalio import workflow
@@ -179,7 +180,8 @@ class Agent:
         state = self._run.control.apply(verb)
         self._run.notice(f"control.{verb}", f"by {payload.by or 'unknown'}: {payload.reason}".rstrip(": "))
         for child in list(self._run.handles.values()):
-            await child.signal(verb, payload)
+            with suppress(ApplicationError):  # it has closed in the meantime: there is nothing to tell it
+                await child.signal(verb, payload)
         return state
 
     @workflow.query(name="status")

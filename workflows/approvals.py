@@ -9,12 +9,15 @@ from temporalio import workflow
 from perdure.domain.approvals import Decide, Decision, DecisionAnswer, Request, SignalDecision, Verdict
 from perdure.domain.decisions import refusals
 from perdure.domain.model import JsonObject
-from perdure.domain.policy import Level, Rule
+from perdure.domain.policy import Level, Rule, Ruling
 from perdure.domain.run import StopReason
 from perdure.domain.tools import call_digest
 from workflows.control import Control, RunEndedError
 
-__all__ = ["Approvals", "expiry", "request_id"]
+__all__ = ["Approvals", "RulingOf", "expiry", "request_id"]
+
+
+RulingOf = Callable[[JsonObject], Ruling]
 
 
 class Approvals:
@@ -26,6 +29,7 @@ class Approvals:
         self._changed = changed
         self._pending: dict[str, Request] = {}
         self._rules: dict[str, Rule | None] = {}
+        self._rulings: dict[str, RulingOf] = {}
         self._decided: dict[str, Decision] = {}
 
     @property
@@ -43,10 +47,15 @@ class Approvals:
             return request_id
         return next(name for n in count(2) if not self.knows(name := f"{request_id}-{n}"))
 
-    async def ask(self, request: Request, rule: Rule | None) -> Decision:
-        """Open the request and wait for its decision, its timeout, or the end of the run."""
+    async def ask(self, request: Request, rule: Rule | None, ruling_of: RulingOf | None = None) -> Decision:
+        """Open the request and wait for its decision, its timeout, or the end of the run.
+
+        `ruling_of` says what the policy thinks of edited arguments: an edit must not get around a rule.
+        """
         self._pending[request.request_id] = request
         self._rules[request.request_id] = rule
+        if ruling_of is not None:
+            self._rulings[request.request_id] = ruling_of
         with self._control.waiting(f"{request.kind}: {request.title}"):
             self._changed()
             try:
@@ -60,7 +69,9 @@ class Approvals:
         return decision
 
     async def _wait(self, request: Request) -> None:
-        timeout = None if request.expires_at is None else request.expires_at - workflow.now()
+        expiry = None if request.expires_at is None else request.expires_at - workflow.now()
+        deadline = self._control.until_deadline
+        timeout = min((length for length in (expiry, deadline) if length is not None), default=None)
         try:
             await workflow.wait_condition(
                 lambda: request.request_id in self._decided or self._control.stopping,
@@ -68,6 +79,8 @@ class Approvals:
                 timeout_summary=f"{request.request_id} expires",
             )
         except TimeoutError:
+            if deadline is not None and timeout == deadline:
+                raise RunEndedError(StopReason.TIME_LIMIT) from None
             self._expire(request.request_id)
 
     def by_signal(self, payload: SignalDecision, verdict: Verdict) -> str:
@@ -114,7 +127,9 @@ class Approvals:
         request = self._pending.get(payload.request_id)
         if request is None:
             return "unknown_request", f"no request {payload.request_id!r} waits"
-        return next(refusals(request, payload), ("", ""))
+        ruling_of = self._rulings.get(payload.request_id)
+        edited = None if ruling_of is None or payload.arguments is None else ruling_of(payload.arguments)
+        return next(refusals(request, payload, edited), ("", ""))
 
     def _expire(self, request_id: str) -> None:
         rule = self._rules.get(request_id)

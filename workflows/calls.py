@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import ActivityError, ApplicationError, CancelledError
 from temporalio.workflow import ActivityCancellationType
 
 from perdure.domain.run import AgentInput, ModelReply, ModelRequest, Setup, StopReason
@@ -45,6 +45,7 @@ async def prepare(given: AgentInput) -> Setup:
             summary=f"resolve agent {given.agent if isinstance(given.agent, str) else given.agent.name}",
         )
     except ActivityError as error:
+        _pass_on_cancel(error)
         raise as_failure(error) from error
 
 
@@ -56,10 +57,13 @@ async def reply(control: Control, request: ModelRequest, turn: int, left: timede
         if _is_final(error):
             raise as_failure(error) from error
         cause = error.cause
+    pause = cause.next_retry_delay if isinstance(cause, ApplicationError) and cause.non_retryable else None
     patient = request.model_copy(update={"tries": request.tries + QUICK_TRIES})
     with control.waiting(f"the model provider: {getattr(cause, 'message', None) or cause}"):
+        if pause is not None:  # the provider said when to come back, and that is long
+            await control.rest(pause)
         try:
-            return await _until_stopped(control, _start_reply(patient, turn, attempts=0), None)
+            return await _until_stopped(control, _start_reply(patient, turn, attempts=0), control.until_deadline)
         except ActivityError as error:
             raise as_failure(error) from error
 
@@ -95,8 +99,7 @@ async def call_tool(control: Control, spec: ToolSpec, call: ToolCall) -> CallOut
     try:
         return await (_until_stopped(control, task, None) if repeatable else task)
     except ActivityError as error:
-        if isinstance(error.cause, asyncio.CancelledError):
-            raise
+        _pass_on_cancel(error)
         why = getattr(error.cause, "message", None) or str(error.cause)
         if repeatable:
             return CallOutcome(error="EXECUTION_ERROR", text=f"{call.tool} could not be completed: {why}")
@@ -121,6 +124,7 @@ async def verify(spec: ToolSpec, call: ToolCall) -> Verification:
             summary=f"did {spec.name} #{call.number} happen?",
         )
     except ActivityError as error:
+        _pass_on_cancel(error)
         return Verification(problem=str(error.cause))
 
 
@@ -141,7 +145,15 @@ async def _until_stopped(control: Control, task: "workflow.ActivityHandle[T]", l
 
 
 def _is_final(error: ActivityError) -> bool:
-    return isinstance(error.cause, ApplicationError) and error.cause.non_retryable
+    """Whether waiting does not help. A long wait that the provider asked for fails the quick tries with its delay."""
+    cause = error.cause
+    return isinstance(cause, ApplicationError) and cause.non_retryable and cause.next_retry_delay is None
+
+
+def _pass_on_cancel(error: ActivityError) -> None:
+    """Let the cancellation of the run through: as a value it would be swallowed and the run would go on."""
+    if isinstance(error.cause, CancelledError):
+        raise asyncio.CancelledError from error
 
 
 def as_failure(error: ActivityError) -> ApplicationError:

@@ -5,7 +5,7 @@ What shows, in this order: an end, stopping, paused, waiting, executing.
 """
 
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 
 from temporalio import workflow
@@ -17,6 +17,8 @@ from perdure.domain.run import RunState, StopReason
 __all__ = ["MAX_QUEUED", "Control", "RunEndedError"]
 
 MAX_QUEUED = 100
+MAX_SHOWN = 1_000
+"""Characters of a queued message in the status, which must fit into one answer."""
 ENDED = (RunState.COMPLETED, RunState.FAILED, RunState.CANCELLED)
 NOT_WORKING = (RunState.WAITING, RunState.PAUSED)
 
@@ -45,6 +47,7 @@ class Control:
         self._since = workflow.now()
         self._started = self._since
         self._idle = timedelta()
+        self._deadline: datetime | None = None
         self._steering: list[SteerPayload] = []
         self._steer_ids: set[str] = set()
 
@@ -65,8 +68,8 @@ class Control:
 
     @property
     def queued(self) -> tuple[str, ...]:
-        """Steering messages that the model has not seen yet."""
-        return tuple(item.text for item in self._steering)
+        """Beginnings of the steering messages that the model has not seen yet."""
+        return tuple(item.text[:MAX_SHOWN] for item in self._steering)
 
     @property
     def worked(self) -> timedelta:
@@ -74,6 +77,22 @@ class Control:
         now = workflow.now()
         idle = self._idle + (now - self._since if self._shown in NOT_WORKING else timedelta())
         return now - self._started - idle
+
+    @property
+    def paused(self) -> bool:
+        """Whether the run was told to hold."""
+        return self._paused
+
+    @property
+    def until_deadline(self) -> timedelta | None:
+        """Wall clock until the deadline, never below a millisecond; None without one."""
+        if self._deadline is None:
+            return None
+        return max(self._deadline - workflow.now(), timedelta(milliseconds=1))
+
+    def bound(self, deadline: datetime | None) -> None:
+        """Take the deadline, which ends every wait."""
+        self._deadline = deadline
 
     def enter(self, phase: RunState) -> None:
         """Go to another phase of life: executing, completed, failed, cancelled."""
@@ -122,8 +141,9 @@ class Control:
     def steer(self, steer: SteerPayload) -> int:
         """Queue a message; returns its position from 1. A repeated id is dropped, its position is the queue's end."""
         if not steer.id or steer.id not in self._steer_ids:
-            self._steer_ids.add(steer.id)
             self._steering.append(steer)
+        if steer.id:
+            self._steer_ids.add(steer.id)
         return len(self._steering)
 
     def take(self, *, idle: bool) -> list[SteerPayload]:
@@ -134,10 +154,27 @@ class Control:
         self._steering = left
         return taken
 
+    async def rest(self, length: timedelta) -> None:
+        """Let time pass; end the run when it is told to stop meanwhile or its deadline comes first."""
+        last = self.until_deadline
+        with suppress(TimeoutError):
+            await workflow.wait_condition(lambda: self._stopping, timeout=length if last is None else min(length, last))
+        if self._stopping:
+            raise RunEndedError(StopReason.STOPPED)
+        if last is not None and last < length:
+            raise RunEndedError(StopReason.TIME_LIMIT)
+
     async def hold(self) -> None:
-        """Stand still while paused; end the run when it was told to stop."""
+        """Stand still while paused; end the run when it was told to stop or its deadline has come."""
         if self._paused and not self._stopping:
-            await workflow.wait_condition(lambda: not self._paused or self._stopping)
+            try:
+                await workflow.wait_condition(
+                    lambda: not self._paused or self._stopping,
+                    timeout=self.until_deadline,
+                    timeout_summary="deadline of the run",
+                )
+            except TimeoutError:
+                raise RunEndedError(StopReason.TIME_LIMIT) from None
         if self._stopping:
             raise RunEndedError(StopReason.STOPPED)
 

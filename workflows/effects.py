@@ -4,6 +4,7 @@ from temporalio import workflow
 
 from perdure.domain.approvals import RequestKind, Verdict
 from perdure.domain.model import canonical_json
+from perdure.domain.policy import Rule
 from perdure.domain.tools import CallOutcome, CallState, ToolCall, ToolSpec
 from workflows import calls
 from workflows.requests import ask_about_call
@@ -11,37 +12,47 @@ from workflows.run import AgentRun
 
 __all__ = ["perform"]
 
+MAX_UNATTENDED = 3
+"""Attempts after which a person is asked although the read-back says again that nothing happened."""
 
-async def perform(run: AgentRun, spec: ToolSpec, call: ToolCall) -> CallOutcome:
+
+async def perform(run: AgentRun, spec: ToolSpec, call: ToolCall, rule: Rule | None = None) -> CallOutcome:
     """Run the call; a lost answer of an effect that must not repeat is settled by its read-back hook or by a person.
 
     A further attempt goes out under the same key and never before the last one's time is over: a worker that only
-    lost its connection may still be at work until then.
+    lost its connection may still be at work until then. A read-back that finds nothing is believed a few times.
+    `rule` is the one that the call went by: who may decide about the call may decide about its outcome.
     """
+    attempt = 0
     while True:
+        attempt += 1
         run.mark(call.number, CallState.RUNNING)
         over = workflow.now() + calls.first_attempt(spec)
         outcome = await calls.call_tool(run.control, spec, call)
         if not outcome.unknown:
             return outcome
         run.mark(call.number, CallState.UNKNOWN, outcome.error)
-        settled = await _settle(run, spec, call, outcome)
+        settled = await _settle(run, spec, call, outcome, rule, believe=attempt < MAX_UNATTENDED)
         if settled is not None:
             return settled
         if (rest := over - workflow.now()).total_seconds() > 0:
             with run.control.waiting(f"the first attempt of {spec.name} to be over"):
-                await workflow.sleep(rest)
+                await run.control.rest(rest)
+        await run.control.hold()
 
 
-async def _settle(run: AgentRun, spec: ToolSpec, call: ToolCall, outcome: CallOutcome) -> CallOutcome | None:
+async def _settle(  # noqa: PLR0913 - what is known of a lost call
+    run: AgentRun, spec: ToolSpec, call: ToolCall, outcome: CallOutcome, rule: Rule | None, *, believe: bool
+) -> CallOutcome | None:
     """What became of the effect, or None: it did not happen and may be run again."""
     if spec.verify:
         found = await calls.verify(spec, call)
         if found.happened:
             return CallOutcome(text=found.text)
-        if not found.problem:
+        if not found.problem and believe:
             return None
-        outcome = outcome.model_copy(update={"text": f"{outcome.text}; read-back: {found.problem}"})
+        found_out = found.problem or "it did not happen, again"
+        outcome = outcome.model_copy(update={"text": f"{outcome.text}; read-back: {found_out}"})
     decision = await ask_about_call(
         run,
         RequestKind.UNKNOWN_OUTCOME,
@@ -51,6 +62,7 @@ async def _settle(run: AgentRun, spec: ToolSpec, call: ToolCall, outcome: CallOu
         title=f"Did it happen? {spec.name} was started and its answer was lost",
         reason=outcome.text,
         answer_schema={},
+        rule=None if rule is None else rule.model_copy(update={"timeout": None}),  # silence settles no payment
     )
     if decision.verdict is Verdict.APPROVE:
         return None

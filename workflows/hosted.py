@@ -1,13 +1,20 @@
 """The tools that the workflow runs itself: asking a person, and delegating to another agent as a child workflow."""
 
+import asyncio
+from contextlib import suppress
 from datetime import timedelta
+from typing import Any
 
+from pydantic import ValidationError
 from temporalio import workflow
-from temporalio.exceptions import ApplicationError, ChildWorkflowError
+from temporalio.exceptions import ApplicationError, CancelledError, ChildWorkflowError, WorkflowAlreadyStartedError
 from temporalio.workflow import ParentClosePolicy
 
 from perdure.domain.approvals import RequestKind, Verdict
+from perdure.domain.control import ControlPayload
+from perdure.domain.explain import explain
 from perdure.domain.model import JsonObject, JsonValue, canonical_json
+from perdure.domain.policy import Rule
 from perdure.domain.run import AgentInput, Child, Lineage, RunResult, RunState
 from perdure.domain.tools import CallOutcome, ToolSpec
 from workflows.requests import ask_about_call
@@ -18,7 +25,9 @@ __all__ = ["ASK_HUMAN", "ask_human", "delegate"]
 ASK_HUMAN = "ask_human"
 
 
-async def ask_human(run: AgentRun, number: int, spec: ToolSpec, arguments: JsonObject) -> CallOutcome:
+async def ask_human(
+    run: AgentRun, number: int, spec: ToolSpec, arguments: JsonObject, rule: Rule | None = None
+) -> CallOutcome:
     """Ask a person a question and wait for the answer, for as long as it takes."""
     options = arguments.get("options")
     schema: JsonObject = {"enum": options} if options else {"type": "string"}
@@ -30,6 +39,7 @@ async def ask_human(run: AgentRun, number: int, spec: ToolSpec, arguments: JsonO
         arguments,
         title=str(arguments["question"]),
         answer_schema=schema,
+        rule=rule,
     )
     if decision.verdict is Verdict.REJECT:
         reason = f": {decision.reason}" if decision.reason else ""
@@ -44,7 +54,10 @@ async def delegate(run: AgentRun, number: int, arguments: JsonObject) -> CallOut
         return CallOutcome(error="DEPTH_LIMIT", text="No further delegation is allowed: do this yourself.")
     info = workflow.info()
     agent, identity = str(arguments["agent"]), f"{info.workflow_id}.{number}"
-    child_input = _child_input(run, agent, str(arguments["goal"]), level)
+    try:
+        child_input = _child_input(run, agent, str(arguments["goal"]), level)
+    except ValidationError as error:
+        return CallOutcome(error="INVALID_ARGUMENTS", text=f"Invalid arguments for delegate: {explain(error)}")
     run.children[identity] = Child(workflow_id=identity, agent=agent, state=RunState.EXECUTING)
     try:
         handle = await workflow.start_child_workflow(
@@ -56,10 +69,16 @@ async def delegate(run: AgentRun, number: int, arguments: JsonObject) -> CallOut
             static_summary=f"{agent}: {child_input.goal}"[:100].replace("\n", " "),
         )
         run.handles[identity] = handle
+        await _catch_up(run, handle)
         result = await handle
+    except WorkflowAlreadyStartedError:
+        _close(run, identity, RunState.FAILED)
+        return CallOutcome(error="CHILD_FAILED", text=f"{agent} could not start: a run {identity} is already open.")
     except ChildWorkflowError as error:
         _close(run, identity, RunState.FAILED)
         cause = error.cause
+        if isinstance(cause, CancelledError) and workflow.cancellation_reason() is not None:
+            raise asyncio.CancelledError from error
         words = cause.message if isinstance(cause, ApplicationError) else str(cause or error)
         return CallOutcome(error="CHILD_FAILED", text=f"{agent} failed: {words}")
     _close(run, identity, RunState.COMPLETED)
@@ -67,6 +86,13 @@ async def delegate(run: AgentRun, number: int, arguments: JsonObject) -> CallOut
     if result.success:
         return CallOutcome(text=_text(result.output))
     return CallOutcome(error="CHILD_FAILED", text=f"{agent} ended with {result.stop_reason}: {_text(result.output)}")
+
+
+async def _catch_up(run: AgentRun, child: "workflow.ChildWorkflowHandle[Any, RunResult]") -> None:
+    """Pass on what the run was told while the child was starting."""
+    if run.control.stopping or run.control.paused:
+        with suppress(ApplicationError):  # it has closed already
+            await child.signal("stop" if run.control.stopping else "pause", ControlPayload(by="parent run"))
 
 
 def _child_input(run: AgentRun, agent: str, goal: str, level: int) -> AgentInput:
@@ -90,6 +116,7 @@ def _child_input(run: AgentRun, agent: str, goal: str, level: int) -> AgentInput
             "policy": run.setup.policy,
             "requester": run.given.requester,
             "tenant": run.given.tenant,
+            **({} if run.given.tools is None else {"tools": run.given.tools}),
             "lineage": Lineage(root=root, parent=info.workflow_id, level=level, model=run.setup.model),
         }
     )

@@ -1,7 +1,6 @@
 """The bounded turn loop: ask the model, run what it calls, until it answers, is told to stop or meets a limit."""
 
-import json
-
+from perdure.domain.answer import parse_answer
 from perdure.domain.arguments import check_arguments
 from perdure.domain.errors import ErrorInfo
 from perdure.domain.messages import UserMessage
@@ -75,6 +74,8 @@ async def ask_model(run: AgentRun) -> ModelReply:
     run.spent.settle(reply.usage, reply.cost_usd)
     run.transcript.add(reply.message)
     run.changed()
+    if reply.problem:
+        raise _error("UnusableReply", reply.problem)
     if reply.stop in ENDINGS:
         run.close_calls("the model cannot go on")
         raise RunEndedError(ENDINGS[reply.stop])
@@ -89,10 +90,9 @@ def _answer(run: AgentRun, reply: ModelReply) -> tuple[JsonValue, str]:
     schema, text = run.setup.output_schema, reply.message.text
     if schema is None:
         return text, ""
-    try:
-        value: JsonValue = json.loads(text)
-    except ValueError as error:
-        return None, f"it is not JSON ({error})"
+    value, problem = parse_answer(text)
+    if problem:
+        return None, problem
     wrapped: JsonObject = {"type": "object", "properties": {"answer": schema}}
     return value, check_arguments(wrapped, {"answer": value})
 

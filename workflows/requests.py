@@ -6,7 +6,7 @@ from perdure.domain.approvals import VERDICTS, Decision, Request, RequestKind
 from perdure.domain.model import JsonObject, canonical_json
 from perdure.domain.policy import Level, Rule
 from perdure.domain.tools import ToolSpec, call_digest
-from workflows.approvals import expiry, request_id
+from workflows.approvals import RulingOf, expiry, request_id
 from workflows.run import AgentRun
 
 __all__ = ["ask_about_call"]
@@ -26,6 +26,7 @@ async def ask_about_call(  # noqa: PLR0913 - what a request is made of
     title: str = "",
     reason: str = "",
     answer_schema: JsonObject | None = None,
+    ruling_of: RulingOf | None = None,
 ) -> Decision:
     """Ask people about one call and wait for their decision; ends the run when they say stop."""
     now, wait = workflow.now(), expiry(rule)
@@ -51,7 +52,7 @@ async def ask_about_call(  # noqa: PLR0913 - what a request is made of
         workflow_id=workflow.info().workflow_id,
         approvers=() if rule is None else rule.approvers,
     )
-    decision = await run.approvals.ask(request, rule)
+    decision = await run.approvals.ask(request, rule, ruling_of)
     run.notice("decision", f"{identity} ({spec.name}): {decision.verdict} by {decision.by} ({decision.via})")
     return decision
 
@@ -61,6 +62,6 @@ def _title(spec: ToolSpec, arguments: JsonObject) -> str:
     if spec.ask:
         try:
             return spec.ask.format_map(arguments)
-        except (KeyError, IndexError, ValueError, AttributeError):
+        except (KeyError, IndexError, ValueError, AttributeError, TypeError):
             return spec.ask
     return f"{spec.name} {canonical_json(arguments)}"

@@ -85,6 +85,7 @@ class AgentRun:
     def prepared(self, setup: Setup) -> None:
         """Take the setup; from here on it never changes."""
         self._setup = setup
+        self.control.bound(setup.limits.deadline)
         self.warnings.extend(setup.warnings)
         self.tools: dict[str, ToolSpec] = {spec.name: spec for spec in setup.tools}
 

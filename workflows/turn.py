@@ -1,6 +1,5 @@
 """The tool calls of one turn: checked, gated, run as their effects allow, and answered in the model's order."""
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,7 +9,7 @@ from perdure.domain.approvals import Decision, RequestKind, Verdict
 from perdure.domain.arguments import check_arguments, closest
 from perdure.domain.messages import CallPart, ToolResultMessage
 from perdure.domain.model import JsonObject, canonical_json
-from perdure.domain.policy import Level, Rule, matches_any, rule_for
+from perdure.domain.policy import Level, Rule, Ruling, matches_any, rule_for
 from perdure.domain.run import StopReason
 from perdure.domain.tools import CallOutcome, CallState, Effect, LedgerEntry, ToolCall, ToolSpec, call_digest, call_key
 from workflows import hosted
@@ -18,8 +17,15 @@ from workflows.control import RunEndedError
 from workflows.effects import perform
 from workflows.requests import ask_about_call
 from workflows.run import NOT_RUN, AgentRun
+from workflows.together import together
 
 __all__ = ["run_calls"]
+
+MOST_AT_ONCE = 100
+"""Calls that run together: a run may have 2,000 activities pending, or its workflow task fails for ever."""
+MAX_SHOWN = 2_000
+"""Characters of edited arguments that the model is shown again."""
+MAX_NAME = 100
 
 
 @dataclass
@@ -49,11 +55,11 @@ async def run_calls(run: AgentRun, parts: Sequence[CallPart]) -> bool:
     """
     plans = [_plan(run, part) for part in parts]
     try:
-        await asyncio.gather(*(_gate(run, plan) for plan in plans if plan.answer is None))
+        await together(_gate(run, plan) for plan in plans if plan.answer is None)
         _reserve(run, plans)
         for group in _groups(plans):
             await run.control.hold()
-            await asyncio.gather(*(_execute(run, plan) for plan in group))
+            await together(_execute(run, plan) for plan in group)
     finally:
         for plan in plans:
             run.transcript.add(_message(plan))
@@ -74,22 +80,27 @@ def _plan(run: AgentRun, part: CallPart) -> Planned:
         plan.answer = problem
         run.mark(plan.number, CallState.FAILED, problem.error)
         return plan
-    ruling = rule_for(
-        run.setup.policy,
-        agent=run.setup.agent.name,
-        tool=part.tool,
-        effect=effect,
-        arguments=part.arguments,
-        tenant=run.given.tenant,
-    )
+    ruling = _ruling(run, part.tool, effect, part.arguments)
     plan.level, plan.rule = ruling.level, ruling.rule
     return plan
+
+
+def _ruling(run: AgentRun, tool: str, effect: Effect, arguments: JsonObject) -> Ruling:
+    return rule_for(
+        run.setup.policy,
+        agent=run.setup.agent.name,
+        tool=tool,
+        effect=effect,
+        arguments=arguments,
+        tenant=run.given.tenant,
+    )
 
 
 def _problem(run: AgentRun, plan: Planned) -> CallOutcome | None:
     name, spec = plan.part.tool, plan.spec
     if spec is None:
-        text = f"There is no tool {name!r}.{closest(name, run.tools)} Tools you have: {', '.join(run.tools) or 'none'}."
+        known = ", ".join(run.tools) or "none"
+        text = f"There is no tool {name[:MAX_NAME]!r}.{closest(name, run.tools)} Tools you have: {known}."
         return CallOutcome(error="UNKNOWN_TOOL", text=text)
     wrong = (
         f"the arguments were not a JSON object: {plan.part.malformed[:200]!r}"
@@ -114,12 +125,20 @@ async def _gate(run: AgentRun, plan: Planned) -> None:
     if plan.answer is not None:
         return
     if plan.spec.name == hosted.ASK_HUMAN:
-        plan.answer = await hosted.ask_human(run, plan.number, plan.spec, plan.arguments)
+        plan.answer = await hosted.ask_human(run, plan.number, plan.spec, plan.arguments, plan.rule)
         run.spent.tool_calls += 1
         run.mark(plan.number, CallState.FAILED if plan.answer.error else CallState.DONE, plan.answer.error)
     elif plan.level.waits:
+        spec = plan.spec
         decision = await ask_about_call(
-            run, RequestKind.TOOL_CALL, plan.number, plan.spec, plan.arguments, level=plan.level, rule=plan.rule
+            run,
+            RequestKind.TOOL_CALL,
+            plan.number,
+            spec,
+            plan.arguments,
+            level=plan.level,
+            rule=plan.rule,
+            ruling_of=lambda arguments: _ruling(run, spec.name, spec.effect, arguments),
         )
         _apply(run, plan, decision)
 
@@ -136,7 +155,7 @@ def _apply(run: AgentRun, plan: Planned, decision: Decision) -> None:
         run.mark(plan.number, CallState.DONE)
     elif decision.verdict is Verdict.EDIT and decision.arguments is not None:
         plan.arguments = decision.arguments
-        plan.note = f"[{decision.by} changed the arguments to {canonical_json(decision.arguments)}]\n"
+        plan.note = f"[{decision.by} changed the arguments to {canonical_json(decision.arguments)[:MAX_SHOWN]}]\n"
 
 
 def _refuse(run: AgentRun, plan: Planned, outcome: CallOutcome) -> None:
@@ -157,7 +176,7 @@ def _groups(plans: Sequence[Planned]) -> list[list[Planned]]:
     """Calls that run together: neighbours that may overlap; every other call alone; the order is kept."""
     groups: list[list[Planned]] = []
     for plan in (plan for plan in plans if plan.answer is None):
-        if groups and plan.overlaps and groups[-1][-1].overlaps:
+        if groups and plan.overlaps and groups[-1][-1].overlaps and len(groups[-1]) < MOST_AT_ONCE:
             groups[-1].append(plan)
         else:
             groups.append([plan])
@@ -176,7 +195,7 @@ async def _execute(run: AgentRun, plan: Planned) -> None:
     if plan.spec.host == "workflow":
         plan.answer = await hosted.delegate(run, plan.number, plan.arguments)
     else:
-        plan.answer = await perform(run, plan.spec, call)
+        plan.answer = await perform(run, plan.spec, call, plan.rule)
     run.mark(plan.number, CallState.FAILED if plan.answer.error else CallState.DONE, plan.answer.error)
 
 

@@ -20,6 +20,8 @@ ROOT = SearchAttributeKey.for_keyword("PerdureRoot")
 PENDING = SearchAttributeKey.for_int("PerdurePending")
 COST = SearchAttributeKey.for_float("PerdureCostUsd")
 
+MAX_KEYWORD = 255
+"""Characters that a SQL server keeps of a Keyword."""
 NOTABLE_COST = 1.1
 """Cost is written again when it has grown by a tenth: not on every turn, each write is an event."""
 
@@ -69,7 +71,7 @@ def _identity(run: AgentRun) -> list[SearchAttributeUpdate[Any]]:
         AGENT.value_set(run.setup.agent.name),
         MODEL.value_set(run.setup.model),
         TENANT.value_set(run.given.tenant),
-        ROOT.value_set(root),
+        ROOT.value_set(root[:MAX_KEYWORD]),
     ]
 
 

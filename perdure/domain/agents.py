@@ -50,6 +50,17 @@ class Limits(Partial, frozen=True):
             return self
         return self.model_copy(update={name: getattr(other, name) for name in other.model_fields_set})
 
+    def within(self, other: "Limits | None") -> "Limits":
+        """These limits with every field that `other` names lowered to it where `other` is the stricter."""
+        named = {} if other is None else {name: getattr(other, name) for name in other.model_fields_set}
+        own = {name: getattr(self, name) for name in named}
+        stricter = {
+            name: value if own[name] is None else min(value, own[name])
+            for name, value in named.items()
+            if value is not None
+        }
+        return self.model_copy(update=stricter)
+
 
 class AgentSettings(Partial, frozen=True):
     """How the model is asked. `max_output_tokens` bounds one answer; `effort` is the provider's reasoning effort."""

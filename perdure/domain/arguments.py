@@ -15,7 +15,7 @@ from referencing.jsonschema import DRAFT202012, Schema
 
 from perdure.domain.model import JsonObject, JsonValue, canonical_json
 
-__all__ = ["check_arguments", "check_schema", "closest"]
+__all__ = ["check_arguments", "check_output_schema", "check_schema", "closest"]
 
 MAX_PROBLEMS = 8
 MAX_PROBLEM = 300
@@ -64,12 +64,19 @@ def check_schema(schema: JsonObject) -> str:
 
     It must be valid JSON Schema (2020-12) of an object, and every `$ref` must lead to a place inside it.
     """
+    if schema.get("type") != "object":
+        return check_output_schema(schema) or 'the schema must have "type": "object", because arguments have names'
+    return check_output_schema(schema)
+
+
+def check_output_schema(schema: JsonObject) -> str:
+    """Say why `schema` cannot describe a value of any kind; empty when it can."""
     try:
         Draft202012Validator.check_schema(schema)
     except SchemaError as error:
         return f"{_path(error.absolute_path) or 'the schema'}: {_cut(error.message, MAX_PROBLEM)}"
-    if schema.get("type") != "object":
-        return 'the schema must have "type": "object", because arguments have names'
+    except RecursionError:
+        return "the schema is nested too deeply"
     resource: Resource[Schema] = Resource(contents=schema, specification=DRAFT202012)
     resolver = Registry[Schema]().with_resource("", resource).resolver()
     for reference in _references(schema):

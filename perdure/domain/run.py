@@ -68,8 +68,8 @@ class AgentInput(Partial, frozen=True):
     on_limit: Literal["stop", "ask", "summarise"] = "stop"
     limits: Limits = Limits()
     policy: Policy | None = None
-    requester: str = ""
-    tenant: str = "default"
+    requester: Annotated[str, StringConstraints(max_length=200)] = ""
+    tenant: Annotated[str, StringConstraints(min_length=1, max_length=200)] = "default"
     lineage: Lineage | None = None
 
     @model_validator(mode="after")
