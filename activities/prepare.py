@@ -110,6 +110,7 @@ def resolve(worker: Equipment, given: AgentInput) -> Setup:
         output_schema=output_schema,
         policy=policy,
         policy_digest=policy.digest,
+        own_policy=agent.policy if given.lineage is not None else None,
         deny=worker.deny,
         price=price,
         search_attributes=worker.search_attributes,

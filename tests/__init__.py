@@ -1,0 +1,1 @@
+"""Tests of Perdure, on the real thing."""

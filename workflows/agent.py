@@ -9,7 +9,7 @@ from temporalio import workflow
 from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
 
-from perdure.domain.approvals import Decide, DecisionAnswer, SignalDecision, Verdict
+from perdure.domain.approvals import Decide, DecisionAnswer, Request, RequestId, SignalDecision, Verdict
 from perdure.domain.control import ControlPayload, PageRequest, SteerAnswer, SteerPayload
 from perdure.domain.messages import MessagePage
 from perdure.domain.model import JsonValue
@@ -43,7 +43,7 @@ class Agent:
         run = self._run
         try:
             try:
-                run.begin(parse(AgentInput, payload, "input of Agent"))
+                run.begin(_own(parse(AgentInput, payload, "input of Agent")))
             except ApplicationError:
                 run.control.enter(RunState.FAILED)
                 raise
@@ -198,7 +198,17 @@ class Agent:
     @workflow.query(name="pending_approvals")
     def pending_approvals(self) -> dict[str, Any]:
         """Answer what waits for a person: `{"requests": [...]}`."""
-        return {"requests": self._run.approvals.pending}
+        return {"requests": self._run.approvals.shown}
+
+    @workflow.query(name="request")
+    def request(self, *payload: JsonValue) -> Request:
+        """Return one pending request whole, however large its arguments are: `{"request_id"}`."""
+        identity = parse(RequestId, payload, "query request").request_id
+        found = next((request for request in self._run.approvals.pending if request.request_id == identity), None)
+        if found is None:
+            msg = f"no request {identity!r} waits"
+            raise ApplicationError(msg, type="UnknownRequest")
+        return found
 
     @workflow.query(name="ledger")
     def ledger(self) -> dict[str, Any]:
@@ -206,9 +216,9 @@ class Agent:
         return {"calls": tuple(self._run.ledger.values())}
 
     @workflow.query(name="steps")
-    def steps(self) -> WorkflowResult:
-        """Turns of the run as step results, with totals."""
-        return report(self._run)
+    def steps(self, *payload: JsonValue) -> WorkflowResult:
+        """Turns of the run as step results, with totals: `{"offset": 0, "limit": 100}`."""
+        return report(self._run, parse(PageRequest, payload, "query steps"))
 
     @workflow.query(name="setup")
     def setup(self) -> Setup:
@@ -217,3 +227,12 @@ class Agent:
             msg = "the run is not prepared yet"
             raise ApplicationError(msg, type="NotPrepared")
         return self._run.setup
+
+
+def _own(given: AgentInput) -> AgentInput:
+    """Refuse a lineage that the server does not confirm: only a run that delegates may set it."""
+    parent = workflow.info().parent
+    if given.lineage is not None and (parent is None or parent.workflow_id != given.lineage.parent):
+        msg = "input of Agent: lineage: it is set by runs that delegate; leave it out"
+        raise ApplicationError(msg, type="InvalidInput", non_retryable=True)
+    return given

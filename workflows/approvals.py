@@ -8,7 +8,7 @@ from temporalio import workflow
 
 from perdure.domain.approvals import Decide, Decision, DecisionAnswer, Request, SignalDecision, Verdict
 from perdure.domain.decisions import refusals
-from perdure.domain.model import JsonObject
+from perdure.domain.model import JsonObject, canonical_json
 from perdure.domain.policy import Level, Rule, Ruling
 from perdure.domain.run import StopReason
 from perdure.domain.tools import call_digest
@@ -16,6 +16,9 @@ from workflows.control import Control, RunEndedError
 
 __all__ = ["Approvals", "RulingOf", "expiry", "request_id"]
 
+
+SHOWN_CHARACTERS = 500_000
+"""Of arguments in one answer to a query, which may be 2 MiB, escaped."""
 
 RulingOf = Callable[[JsonObject], Ruling]
 
@@ -36,6 +39,17 @@ class Approvals:
     def pending(self) -> tuple[Request, ...]:
         """Requests that wait, oldest first."""
         return tuple(self._pending.values())
+
+    @property
+    def shown(self) -> tuple[Request, ...]:
+        """The same for one answer to a query: arguments beyond its size are named, not shown (query `request`)."""
+        left, shown = SHOWN_CHARACTERS, list[Request]()
+        for request in self._pending.values():
+            size = len(canonical_json(request.arguments)) + len(canonical_json(request.answer_schema))
+            left -= size
+            elided: JsonObject = {"elided": f"{size} characters: ask the query `request` for {request.request_id}"}
+            shown.append(request if left >= 0 else request.model_copy(update={"arguments": elided}))
+        return tuple(shown)
 
     def knows(self, request_id: str) -> bool:
         """Whether a request of this id was ever asked."""

@@ -1,10 +1,10 @@
 """The bounded turn loop: ask the model, run what it calls, until it answers, is told to stop or meets a limit."""
 
 from perdure.domain.answer import parse_answer
-from perdure.domain.arguments import check_arguments
+from perdure.domain.arguments import check_value
 from perdure.domain.errors import ErrorInfo
 from perdure.domain.messages import UserMessage
-from perdure.domain.model import JsonObject, JsonValue
+from perdure.domain.model import JsonValue
 from perdure.domain.ports import StopKind
 from perdure.domain.run import ModelReply, ModelRequest, RunResult, StopReason
 from workflows import calls
@@ -43,7 +43,7 @@ async def run_agent(run: AgentRun) -> RunResult:
                 if not problem:
                     if reply.unused:
                         raise _error("UnusedStep", reply.unused)
-                    return run.result(StopReason.COMPLETED, output)
+                    return run.completed(output)
                 repairs += 1
                 if repairs > MAX_REPAIRS:
                     raise _error("InvalidOutput", f"the answer did not fit output_schema: {problem}")
@@ -54,7 +54,7 @@ async def run_agent(run: AgentRun) -> RunResult:
                     )
                 )
     except RunEndedError as end:
-        return run.result(end.reason, error=end.error)
+        return run.result(end.reason, end.error)
 
 
 async def ask_model(run: AgentRun) -> ModelReply:
@@ -93,8 +93,7 @@ def _answer(run: AgentRun, reply: ModelReply) -> tuple[JsonValue, str]:
     value, problem = parse_answer(text)
     if problem:
         return None, problem
-    wrapped: JsonObject = {"type": "object", "properties": {"answer": schema}}
-    return value, check_arguments(wrapped, {"answer": value})
+    return value, check_value(schema, value)
 
 
 def _error(code: str, message: str) -> RunEndedError:

@@ -125,11 +125,18 @@ class AgentRun:
         left = timedelta(seconds=limits.seconds) - self.control.worked
         return left if limits.deadline is None else min(left, limits.deadline - workflow.now())
 
-    def result(self, reason: StopReason, output: JsonValue = None, error: ErrorInfo | None = None) -> RunResult:
-        """What came of the run; without an output it is the last text of the model."""
-        if output is None:
-            texts = (m.text for m in reversed(self.transcript.messages) if m.kind == "assistant")
-            output = next((text for text in texts if text), "")
+    def completed(self, output: JsonValue) -> RunResult:
+        """The run has reached its goal."""
+        if output == "":
+            self.warnings.append("the final answer of the model was empty")
+        return self._end(StopReason.COMPLETED, output, None)
+
+    def result(self, reason: StopReason, error: ErrorInfo | None = None) -> RunResult:
+        """The run ends short of its goal; its output is the last text of the model."""
+        texts = (m.text for m in reversed(self.transcript.messages) if m.kind == "assistant")
+        return self._end(reason, next((text for text in texts if text), ""), error)
+
+    def _end(self, reason: StopReason, output: JsonValue, error: ErrorInfo | None) -> RunResult:
         result = RunResult(
             success=reason is StopReason.COMPLETED,
             output=output,
@@ -153,7 +160,7 @@ class AgentRun:
             model="" if setup is None else setup.model,
             turn=self.spent.turns,
             tool_calls=self.spent.tool_calls,
-            pending=self.approvals.pending,
+            pending=self.approvals.shown,
             usage=self.spent.usage,
             left={} if setup is None else self._left(),
             queued=self.control.queued,

@@ -5,20 +5,24 @@ from itertools import pairwise
 
 from temporalio import workflow
 
+from perdure.domain.control import PageRequest
 from perdure.domain.messages import AssistantMessage, ToolResultMessage
 from perdure.domain.results import StepResult, WorkflowResult
 from workflows.run import AgentRun, Mark
 
 __all__ = ["report"]
 
+MOST = 200
+MAX_TEXT = 2_000
+"""Characters of a turn's text; the transcript has it whole."""
 
-def report(run: AgentRun) -> WorkflowResult:
-    """Every turn that has begun, and the totals."""
+
+def report(run: AgentRun, page: PageRequest) -> WorkflowResult:
+    """The turns of a page (from 0), and the totals of the whole."""
     info, ended = workflow.info(), run.ended
     here = Mark(workflow.now() if ended is None else ended.at, len(run.transcript), run.spent.tokens)
-    steps = tuple(
-        _step(run, number, begin, end) for number, (begin, end) in enumerate(pairwise([*run.marks, here]), start=1)
-    )
+    turns = list(enumerate(pairwise([*run.marks, here]), start=1))[page.offset : page.offset + min(page.limit, MOST)]
+    steps = tuple(_step(run, number, begin, end) for number, (begin, end) in turns)
     began = run.marks[0].at if run.marks else here.at
     return WorkflowResult(
         workflow_id=info.workflow_id,
@@ -41,7 +45,7 @@ def _step(run: AgentRun, number: int, begin: Mark, end: Mark) -> StepResult:
         step_id=f"turn-{number}",
         agent_id=run.setup.agent.name,
         success=not errors,
-        outputs={"text": said.text, "calls": [result.tool for result in results]},
+        outputs={"text": said.text[:MAX_TEXT], "calls": [result.tool for result in results]},
         errors=errors,
         duration_ms=_milliseconds(begin.at, end.at),
         model_used=run.setup.model,

@@ -9,7 +9,7 @@ from perdure.domain.approvals import Decision, RequestKind, Verdict
 from perdure.domain.arguments import check_arguments, closest
 from perdure.domain.messages import CallPart, ToolResultMessage
 from perdure.domain.model import JsonObject, canonical_json
-from perdure.domain.policy import Level, Rule, Ruling, matches_any, rule_for
+from perdure.domain.policy import Level, Policy, Rule, Ruling, matches_any, rule_for, stricter
 from perdure.domain.run import StopReason
 from perdure.domain.tools import CallOutcome, CallState, Effect, LedgerEntry, ToolCall, ToolSpec, call_digest, call_key
 from workflows import hosted
@@ -21,6 +21,8 @@ from workflows.together import together
 
 __all__ = ["run_calls"]
 
+MOST_CALLS = 500
+"""Calls of one turn that are looked at: a workflow task must stay short."""
 MOST_AT_ONCE = 100
 """Calls that run together: a run may have 2,000 activities pending, or its workflow task fails for ever."""
 MAX_SHOWN = 2_000
@@ -53,10 +55,10 @@ async def run_calls(run: AgentRun, parts: Sequence[CallPart]) -> bool:
     Calls are checked first, all approvals of the turn are asked at once, then neighbouring repeatable calls run
     together and all others one at a time, in order. Whatever ends the run in between, no call stays unanswered.
     """
-    plans = [_plan(run, part) for part in parts]
+    plans = [_plan(run, part, number) for number, part in enumerate(parts, start=1)]
     try:
-        await together(_gate(run, plan) for plan in plans if plan.answer is None)
         _reserve(run, plans)
+        await together(_gate(run, plan) for plan in plans if plan.answer is None)
         for group in _groups(plans):
             await run.control.hold()
             await together(_execute(run, plan) for plan in group)
@@ -66,11 +68,11 @@ async def run_calls(run: AgentRun, parts: Sequence[CallPart]) -> bool:
     return any(not plan.answer.error or plan.answer.error == "REJECTED" for plan in plans if plan.answer)
 
 
-def _plan(run: AgentRun, part: CallPart) -> Planned:
+def _plan(run: AgentRun, part: CallPart, number: int) -> Planned:
     """Enter the call into the ledger and find what stands against it before anyone is asked."""
     spec = run.tools.get(part.tool)
     plan = Planned(run.next_number(), part, spec, part.arguments)
-    problem = _problem(run, plan)
+    problem = _problem(run, plan, number)
     effect = Effect.PURE if spec is None else spec.effect
     digest = call_digest(part.tool, part.arguments)
     run.ledger[plan.number] = LedgerEntry(
@@ -86,18 +88,19 @@ def _plan(run: AgentRun, part: CallPart) -> Planned:
 
 
 def _ruling(run: AgentRun, tool: str, effect: Effect, arguments: JsonObject) -> Ruling:
-    return rule_for(
-        run.setup.policy,
-        agent=run.setup.agent.name,
-        tool=tool,
-        effect=effect,
-        arguments=arguments,
-        tenant=run.given.tenant,
-    )
+    def by(policy: Policy) -> Ruling:
+        agent, tenant = run.setup.agent.name, run.given.tenant
+        return rule_for(policy, agent=agent, tool=tool, effect=effect, arguments=arguments, tenant=tenant)
+
+    ruling, own = by(run.setup.policy), run.setup.own_policy
+    also = ruling if own is None else by(own)
+    return ruling if also.rule is None else stricter(ruling, also)
 
 
-def _problem(run: AgentRun, plan: Planned) -> CallOutcome | None:
+def _problem(run: AgentRun, plan: Planned, number: int) -> CallOutcome | None:
     name, spec = plan.part.tool, plan.spec
+    if number > MOST_CALLS:
+        return CallOutcome(error="TOO_MANY_CALLS", text=f"At most {MOST_CALLS} calls fit into one turn: ask again.")
     if spec is None:
         known = ", ".join(run.tools) or "none"
         text = f"There is no tool {name[:MAX_NAME]!r}.{closest(name, run.tools)} Tools you have: {known}."

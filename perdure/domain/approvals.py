@@ -2,15 +2,28 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
-from perdure.domain.model import JsonObject, JsonValue, Model
+from perdure.domain.model import JsonObject, JsonValue, Model, canonical_json
 from perdure.domain.policy import Level
 from perdure.domain.tools import Effect
 
-__all__ = ["Decide", "Decision", "DecisionAnswer", "Request", "RequestKind", "SignalDecision", "Verdict"]
+__all__ = [
+    "MAX_DECISION",
+    "Decide",
+    "Decision",
+    "DecisionAnswer",
+    "Request",
+    "RequestId",
+    "RequestKind",
+    "SignalDecision",
+    "Verdict",
+]
+
+
+MAX_DECISION = 262_144
 
 
 class RequestKind(StrEnum):
@@ -69,6 +82,12 @@ Who = Annotated[str, Field(min_length=1, max_length=200)]
 Words = Annotated[str, Field(max_length=65_536)]
 
 
+class RequestId(Model, frozen=True):
+    """Argument of the query `request`."""
+
+    request_id: str
+
+
 class SignalDecision(Model, frozen=True):
     """Payload of the signals `approve` and `reject`."""
 
@@ -93,6 +112,14 @@ class Decide(Model, frozen=True):
     response: JsonValue = None
     reason: Words = ""
     token: str | None = None
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Self:
+        size = len(canonical_json([self.arguments, self.response]))
+        if size > MAX_DECISION:
+            msg = f"arguments and response are {size} characters, at most {MAX_DECISION} fit"
+            raise ValueError(msg)
+        return self
 
 
 class Decision(Model, frozen=True):

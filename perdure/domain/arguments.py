@@ -15,7 +15,7 @@ from referencing.jsonschema import DRAFT202012, Schema
 
 from perdure.domain.model import JsonObject, JsonValue, canonical_json
 
-__all__ = ["check_arguments", "check_output_schema", "check_schema", "closest"]
+__all__ = ["check_arguments", "check_output_schema", "check_schema", "check_value", "closest"]
 
 MAX_PROBLEMS = 8
 MAX_PROBLEM = 300
@@ -57,6 +57,11 @@ def check_arguments(schema: JsonObject, arguments: JsonObject) -> str:
     if len(found) > MAX_PROBLEMS:
         problems.append("and more")
     return "; ".join(problems)
+
+
+def check_value(schema: JsonObject, value: JsonValue) -> str:
+    """Like `check_arguments`, for a value of any kind, which is called `answer`."""
+    return check_arguments({"type": "object", "properties": {"answer": schema}}, {"answer": value})
 
 
 def check_schema(schema: JsonObject) -> str:

@@ -3,11 +3,14 @@
 from collections.abc import Iterator
 
 from perdure.domain.approvals import Decide, Request, RequestKind, Verdict
-from perdure.domain.arguments import check_arguments
-from perdure.domain.model import JsonObject
+from perdure.domain.arguments import check_arguments, check_value
 from perdure.domain.policy import Level, Ruling, matches_any
 
 __all__ = ["refusals"]
+
+
+RUNS_IT = (Verdict.APPROVE, Verdict.EDIT, Verdict.RESPOND)
+"""Verdicts that let something count as done; saying no needs no digest."""
 
 
 def refusals(request: Request, decide: Decide, edited: Ruling | None = None) -> Iterator[tuple[str, str]]:
@@ -19,7 +22,7 @@ def refusals(request: Request, decide: Decide, edited: Ruling | None = None) -> 
         yield "token_unsupported", "signed tokens are not in this release: leave it out"
     if decide.digest is not None and decide.digest != request.digest:
         yield "digest_mismatch", f"the call waiting has digest {request.digest}, not {decide.digest}"
-    if decide.digest is None and request.level is Level.REVIEW:
+    if decide.digest is None and request.level is Level.REVIEW and decide.verdict in RUNS_IT:
         yield "digest_required", f"a review must repeat the digest of the call: {request.digest}"
     if request.approvers and not matches_any(request.approvers, decide.approver):
         yield "approver_not_allowed", f"only {', '.join(request.approvers)} may decide this"
@@ -59,7 +62,5 @@ def _about_response(request: Request, decide: Decide) -> Iterator[tuple[str, str
             yield "response_unexpected", f"`response` only goes with respond, not with {decide.verdict}"
     elif decide.response is None:
         yield "response_required", "respond needs `response`"
-    elif request.kind is RequestKind.QUESTION:
-        schema: JsonObject = {"type": "object", "properties": {"answer": request.answer_schema}}
-        if problem := check_arguments(schema, {"answer": decide.response}):
-            yield "invalid_response", problem
+    elif request.kind is RequestKind.QUESTION and (problem := check_value(request.answer_schema, decide.response)):
+        yield "invalid_response", problem

@@ -11,7 +11,7 @@ from pydantic import Field, field_validator
 from perdure.domain.model import Compact, JsonObject, JsonValue, canonical_json
 from perdure.domain.tools import Effect
 
-__all__ = ["Level", "Policy", "Rule", "Ruling", "matches_any", "rule_for", "seconds_of"]
+__all__ = ["Level", "Policy", "Rule", "Ruling", "matches_any", "rule_for", "seconds_of", "stricter"]
 
 
 class Level(StrEnum):
@@ -110,6 +110,14 @@ def _matches(rule: Rule, agent: str, tool: str, effect: Effect, arguments: JsonO
             name in arguments and fnmatchcase(_as_text(arguments[name]), glob) for name, glob in rule.arguments.items()
         )
     )
+
+
+STRICTNESS = (Level.NONE, Level.NOTIFY, Level.CONFIRM, Level.REVIEW, Level.DENY)
+
+
+def stricter(first: Ruling, second: Ruling) -> Ruling:
+    """The ruling that asks for more; the first when both ask for the same."""
+    return max(first, second, key=lambda ruling: STRICTNESS.index(ruling.level))
 
 
 def rule_for(  # noqa: PLR0913 - the five things a rule can speak of, and the rules

@@ -100,7 +100,10 @@ class AgentInput(Partial, frozen=True):
 
 
 class Setup(Compact, frozen=True):
-    """Everything a run is made of, resolved once by the activity `run.prepare` and used for as long as it lives."""
+    """Everything a run is made of, resolved once by the activity `run.prepare` and used for as long as it lives.
+
+    `own_policy` is that of an agent that another run delegated to: its rules can only make `policy` stricter.
+    """
 
     agent: AgentSpec
     model: str
@@ -111,6 +114,7 @@ class Setup(Compact, frozen=True):
     output_schema: JsonObject | None = None
     policy: Policy = Policy()
     policy_digest: str = ""
+    own_policy: Policy | None = None
     deny: tuple[str, ...] = ()
     price: Price | None = None
     search_attributes: bool = False

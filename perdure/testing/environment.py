@@ -4,7 +4,7 @@ import asyncio
 import tempfile
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
@@ -118,19 +118,17 @@ async def agents(  # noqa: PLR0913 - what a test may want to change of a worker
 
     `max_cached_workflows=0` makes every step replay the run, `max_characters=0` makes model calls forget other runs.
     """
-    if client is None:
-        async with local_server() as own, agents(tools, client=own, settings=settings, price=price) as environment:
-            yield environment
-        return
-    if search_attributes:
-        await register_search_attributes(client)
-    with tempfile.TemporaryDirectory() as folder:
+    async with AsyncExitStack() as stack:
+        connected = client or await stack.enter_async_context(local_server())
+        if search_attributes:
+            await register_search_attributes(connected)
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
         queue = f"test-{Path(folder).name}"
         given: dict[str, Any] = {"workspace": folder, "home": f"{folder}/home", "task_queue": queue}
         place = Settings(**(given | dict(settings or {})))
         models = Models()
         worker = worker_for(
-            client,
+            connected,
             place,
             tools,
             search_attributes=search_attributes,
@@ -140,4 +138,4 @@ async def agents(  # noqa: PLR0913 - what a test may want to change of a worker
             max_characters=max_characters,
         )
         async with worker as built, built:
-            yield Environment(client, place.task_queue, models)
+            yield Environment(connected, place.task_queue, models)

@@ -30,7 +30,7 @@ class Caller:
 
 
 @asynccontextmanager
-async def hosting(*functions: Callable[..., Any], **options: Any) -> AsyncGenerator[Caller]:  # noqa: ANN401 - options of tools
+async def hosting(*functions: Callable[..., Any], **options: Any) -> AsyncGenerator[Caller]:
     """A host with these functions as tools, all with the same options; closed at the end."""
     registry = Registry()
     for function in functions:
