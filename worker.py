@@ -1,12 +1,9 @@
 """Composition root: settings -> adapters -> activity objects -> one Temporal worker."""
 
 import asyncio
-import json
-import os
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from datetime import timedelta
 
 import structlog
 import typer
@@ -19,12 +16,11 @@ from activities.prepare import Equipment, PrepareActivities, Prices
 from activities.tools import ToolActivities
 from perdure.connect import connect
 from perdure.idle import until_idle
-from perdure.loading import Definitions
 from perdure.observability import configure_logging
-from perdure.process import end_signal, run_process
+from perdure.process import announce, end_signal, run_process
 from perdure.providers import Providers
 from perdure.providers.prices import price_for
-from perdure.runtime import PerdurePlugin
+from perdure.runtime import TIMING, PerdurePlugin
 from perdure.search_attributes import register_search_attributes
 from perdure.settings import Settings, load_settings
 from perdure.tools import Registry, default_registry, load_modules
@@ -35,11 +31,6 @@ from workflows import WORKFLOWS
 __all__ = ["MAX_CHARACTERS", "worker_for"]
 
 log = structlog.get_logger()
-STICKY = timedelta(seconds=2)
-"""How long a dead worker's next workflow task waits for it: part of the recovery time."""
-HEARTBEAT_THROTTLE = timedelta(seconds=1)
-"""Cancellations ride on heartbeats: they reach a running call within this time."""
-GRACE = timedelta(seconds=30)
 
 
 @asynccontextmanager
@@ -56,16 +47,7 @@ async def worker_for(  # noqa: PLR0913 - what tests and benchmarks change of a w
 ) -> AsyncGenerator[Worker]:
     """Build a worker with everything its activities need; what it holds is closed when the block ends."""
     providers, host, conversations = providers or Providers(), ToolHost(registry), Conversations(client, max_characters)
-    equipment = Equipment(
-        definitions=Definitions(settings.definitions),
-        tools=registry,
-        providers=providers,
-        prices=prices,
-        model=settings.model,
-        policy=settings.policy,
-        deny=settings.deny_tools,
-        search_attributes=search_attributes,
-    )
+    equipment = Equipment(settings, registry, providers, prices, search_attributes)
     tools = ToolActivities(host, settings.deny_tools)
     try:
         yield Worker(
@@ -79,10 +61,7 @@ async def worker_for(  # noqa: PLR0913 - what tests and benchmarks change of a w
                 tools.verify,
             ],
             max_cached_workflows=max_cached_workflows,
-            sticky_queue_schedule_to_start_timeout=STICKY,
-            max_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
-            default_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
-            graceful_shutdown_timeout=GRACE,
+            **TIMING,
         )
     finally:
         await host.close()
@@ -103,14 +82,12 @@ async def serve(idle_exit: float | None) -> None:
         log.warning("worker.no_search_attributes", effect="runs work, lists show less")
     ended = end_signal()
     async with worker_for(place.client, settings, default_registry, search_attributes=attributes) as worker, worker:
-        ready = {"event": "worker.ready", "address": place.address, "namespace": place.namespace}
-        sys.stdout.write(json.dumps({**ready, "task_queue": settings.task_queue, "pid": os.getpid()}) + "\n")
-        sys.stdout.flush()
+        announce("worker.ready", address=place.address, namespace=place.namespace, task_queue=settings.task_queue)
         if idle_exit is not None:
             idle = asyncio.create_task(until_idle(place.client, settings.task_queue, idle_exit))
             idle.add_done_callback(lambda _: ended.set())
         await ended.wait()
-        log.info("worker.draining", seconds=GRACE.total_seconds())
+        log.info("worker.draining")
     log.info("worker.stopped")
 
 

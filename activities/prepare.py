@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 from temporalio import activity
@@ -19,6 +18,7 @@ from perdure.domain.ports import Price
 from perdure.domain.run import AgentInput, Setup
 from perdure.domain.tools import ToolSpec
 from perdure.loading import Definitions
+from perdure.settings import Settings
 
 __all__ = ["Catalogue", "Equipment", "PrepareActivities", "Prices"]
 
@@ -45,16 +45,18 @@ class Prices(Protocol):
 
 @dataclass(frozen=True)
 class Equipment:
-    """What a worker brings to its runs; `model`, `policy` and `deny` come from its settings."""
+    """What a worker brings to its runs."""
 
-    definitions: Definitions
+    settings: Settings
     tools: Catalogue
     providers: Resolver
     prices: Prices
-    model: str | None = None
-    policy: Path | None = None
-    deny: tuple[str, ...] = ()
     search_attributes: bool = False
+
+    @property
+    def definitions(self) -> Definitions:
+        """The definitions folder of the settings."""
+        return Definitions(self.settings.definitions)
 
 
 class PrepareActivities:
@@ -111,7 +113,7 @@ def resolve(worker: Equipment, given: AgentInput) -> Setup:
         policy=policy,
         policy_digest=policy.digest,
         own_policy=agent.policy if given.lineage is not None else None,
-        deny=worker.deny,
+        deny=worker.settings.deny_tools,
         price=price,
         search_attributes=worker.search_attributes,
         warnings=tuple(warnings),
@@ -127,7 +129,7 @@ def resolve(worker: Equipment, given: AgentInput) -> Setup:
 
 def _model(worker: Equipment, given: AgentInput, agent: AgentSpec) -> str:
     """The model that was asked for, the agent's, the parent's, or the worker's default: the first that is named."""
-    model = given.model or agent.model or (given.lineage.model if given.lineage else None) or worker.model
+    model = given.model or agent.model or (given.lineage.model if given.lineage else None) or worker.settings.model
     if not model:
         msg = (
             "no model is named: give --model (for example anthropic:claude-opus-5-5), "
@@ -144,7 +146,7 @@ def _policy(worker: Equipment, given: AgentInput, agent: AgentSpec) -> Policy:
     policy = given.policy if given.policy is not None else agent.policy
     if policy is not None:
         return policy
-    return worker.definitions.policy(worker.policy) if worker.policy else Policy()
+    return worker.definitions.policy(worker.settings.policy) if worker.settings.policy else Policy()
 
 
 def _tools(worker: Equipment, given: AgentInput, agent: AgentSpec) -> tuple[ToolSpec, ...]:

@@ -1,6 +1,7 @@
 """Life of a long-running process: it ends by a signal, and with an exit code that says who must act."""
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -12,11 +13,17 @@ import structlog
 from perdure.domain.errors import PerdureError
 from perdure.server import ServerError
 
-__all__ = ["end_signal", "run_process"]
+__all__ = ["announce", "end_signal", "run_process"]
 
 log = structlog.get_logger()
 INVALID = 2
 UNREACHABLE = 3
+
+
+def announce(event: str, **facts: str) -> None:
+    """Print one JSON line about this process to stdout, for whoever has started it."""
+    sys.stdout.write(json.dumps({"event": event, **facts, "pid": os.getpid()}) + "\n")
+    sys.stdout.flush()
 
 
 def end_signal() -> asyncio.Event:

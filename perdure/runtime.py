@@ -1,7 +1,8 @@
 """The one plugin that makes client, worker, replayer and tests agree: payloads, sandbox, what fails a workflow."""
 
 from dataclasses import replace
-from typing import Any
+from datetime import timedelta
+from typing import Any, TypedDict
 
 from pydantic import ValidationError
 from temporalio.api.common.v1 import Payload
@@ -13,10 +14,30 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from perdure.domain.model import Model
 
-__all__ = ["DATA_CONVERTER", "PASSTHROUGH", "PerdurePlugin"]
+__all__ = ["DATA_CONVERTER", "PASSTHROUGH", "TIMING", "PerdurePlugin", "Timing"]
 
 PASSTHROUGH = ("perdure.domain", "pydantic", "jsonschema", "jsonschema_specifications", "referencing", "rpds", "attrs")
 """Pure modules that workflows share with the worker instead of importing them again for every run."""
+
+
+class Timing(TypedDict):
+    """Options of a worker that decide how soon others notice."""
+
+    sticky_queue_schedule_to_start_timeout: timedelta
+    max_heartbeat_throttle_interval: timedelta
+    default_heartbeat_throttle_interval: timedelta
+    graceful_shutdown_timeout: timedelta
+
+
+TIMING = Timing(
+    # How long a dead worker's next workflow task waits for it: part of the recovery time.
+    sticky_queue_schedule_to_start_timeout=timedelta(seconds=2),
+    # Cancellations ride on heartbeats: they reach a running call within this time.
+    max_heartbeat_throttle_interval=timedelta(seconds=1),
+    default_heartbeat_throttle_interval=timedelta(seconds=1),
+    # On SIGTERM what runs may finish; the default would cancel model calls at once.
+    graceful_shutdown_timeout=timedelta(seconds=30),
+)
 
 
 class ModelPayloadConverter(PydanticJSONPlainPayloadConverter):
