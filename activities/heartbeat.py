@@ -19,8 +19,9 @@ async def heartbeating() -> AsyncGenerator[None]:
 
     async def beat() -> None:
         while True:
-            activity.heartbeat()
+            # The first beat comes after an interval: each is a call to the server, and most activities are over by then.
             await asyncio.sleep(interval)
+            activity.heartbeat()
 
     task = asyncio.create_task(beat())
     try:

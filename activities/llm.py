@@ -43,6 +43,7 @@ class LlmActivities:
         """Use these providers and this cache of conversations."""
         self._providers = providers
         self._conversations = conversations
+        self._resolved: dict[str, tuple[Provider, str]] = {}
 
     @activity.defn(name="llm.reply")
     async def reply(self, request: ModelRequest) -> ModelReply:
@@ -59,10 +60,15 @@ class LlmActivities:
             final = request.tries + info.attempt >= MAX_UNFORESEEN
             raise ApplicationError(defect, type=type(error).__name__, non_retryable=final) from error
 
+    async def _resolve(self, model: str) -> tuple[Provider, str]:
+        if model not in self._resolved:
+            # In a thread: the first use of a provider imports its SDK, and heartbeats must go on meanwhile.
+            self._resolved[model] = await asyncio.to_thread(self._providers.resolve, model)
+        return self._resolved[model]
+
     async def _reply(self, request: ModelRequest, attempt: int) -> ModelReply:
         setup, conversation = await self._conversations.find(request)
-        # In a thread: the first use of a provider imports its SDK, and heartbeats must go on meanwhile.
-        provider, model = await asyncio.to_thread(self._providers.resolve, setup.model)
+        provider, model = await self._resolve(setup.model)
         call = ProviderRequest(
             model=model,
             instructions=setup.instructions,

@@ -36,6 +36,9 @@ def yaml_files(path: Path) -> list[Path]:
 def check_file(path: Path, kind: Kind | None) -> CheckedFile:
     """Check a file as this kind, or as what its folder says."""
     kind = kind or FOLDERS.get(path.absolute().parent.name)
+    if not path.exists():
+        words = f"{path}: there is no such file or folder"
+        return CheckedFile(file=str(path), kind=kind and kind.value, valid=False, problems=[words])
     if kind is None:
         words = f"{path}: say what it is with --kind agent, policy or script, or put it into {', '.join(FOLDERS)}"
         return CheckedFile(file=str(path), kind=None, valid=False, problems=[words])

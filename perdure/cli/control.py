@@ -3,6 +3,7 @@
 
 import asyncio
 import contextlib
+import shlex
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -94,7 +95,7 @@ async def cancel(cli: Cli, run: RunId, reason: Reason = "") -> None:
     session = await open_session(cli)
     handle = await session.open_run(run)
     await handle.cancel(reason=reason, rpc_timeout=ANSWER)
-    cli.way_back = [f"the cancellation was sent; `uv run starter.py status {run}` shows what became of it"]
+    cli.way_back = [f"the cancellation was sent; `uv run starter.py status {shlex.quote(run)}` shows what became of it"]
     closing = asyncio.create_task(_closed(handle))
     done, _ = await asyncio.wait([closing], timeout=CLOSING_SECONDS)
     described = await session.describe(run)

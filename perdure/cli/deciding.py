@@ -3,6 +3,7 @@
 import contextlib
 import getpass
 import hashlib
+import shlex
 import uuid
 from typing import TypeVar, cast
 
@@ -84,7 +85,8 @@ async def update(  # noqa: PLR0913 - what an update is made of
             raise CliError(ExitCode.FAILURE, "RunEnded", f"run {workflow_id} has already ended") from error
         raise
     words = session.no_worker()
-    hint = f"{words.hint}; what was sent may still count then: `uv run starter.py status {workflow_id}` shows it"
+    look = f"`uv run starter.py status {shlex.quote(workflow_id)}`"
+    hint = f"{words.hint}; what was sent may still count then: {look} shows it"
     raise CliError(words.code, words.kind, words.message, hint)
 
 

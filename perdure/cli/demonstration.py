@@ -142,14 +142,17 @@ async def _kill_and_replace(session: Session, worker: DemoWorker, handle: Handle
 def _account(session: Session, run: Started, seen: Seen, workspace: Path) -> None:
     out = session.cli.out
     models, tools = seen.before.count("llm.reply"), seen.before.count("tools.call")
-    again = ", ".join(seen.repeated) or "nothing"
+    why = " (in flight when the worker died; had no answer yet)"
+    again = f"{', '.join(seen.repeated)}{why}" if seen.repeated else "nothing"
     report = workspace / "reports" / "summary.md"
     out.text()
     out.text(f"NOT run again after the kill: {models} model calls and {tools} tool calls that history already held")
-    out.text(f"run again: {again} (in flight when the worker died; had no answer yet)")
+    out.text(f"run again: {again}")
     out.text(f"in all: {seen.done.count('llm.reply')} model calls, {seen.done.count('tools.call')} tool calls")
     if report.is_file():
         out.text(f"report: {report} ({report.stat().st_size} bytes)")
+    else:
+        out.text("report: reports/summary.md was not written, whatever the model says")
     if link := session.link(run.workflow_id, run.run_id):
         out.text(f"history in the Web UI: {link}")
     out.text("the server keeps running: `uv run starter.py server stop` ends it")

@@ -1,5 +1,6 @@
 """What ends a command without success: exit code, kind, words and advice."""
 
+import shlex
 import traceback
 from collections.abc import Mapping
 from enum import IntEnum
@@ -50,7 +51,7 @@ def unknown_run(workflow_id: str, place: str) -> CliError:
 
 def ended(workflow_id: str, status: str) -> CliError:
     """The run is over, so nothing can be asked of it any more."""
-    hint = f"`uv run starter.py status {workflow_id}` shows how"
+    hint = f"`uv run starter.py status {shlex.quote(workflow_id)}` shows how"
     return CliError(ExitCode.FAILURE, "RunEnded", f"run {workflow_id} has already ended ({status})", hint)
 
 

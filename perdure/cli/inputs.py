@@ -114,8 +114,10 @@ def parse_limits(text: str) -> JsonObject:
     limits: JsonObject = {}
     for part in filter(None, (item.strip() for item in text.split(","))):
         name, equals, value = (piece.strip() for piece in part.partition("="))
-        if not equals or not value:
+        if not name or not equals or not value:
             raise invalid(f"--limit: {part!r} is not NAME=VALUE", "for example --limit turns=50,cost_usd=2")
+        if name in limits:
+            raise invalid(f"--limit: {name} is given twice", "say each limit once")
         try:
             limits[name] = json.loads(value)
         except ValueError:

@@ -1,5 +1,6 @@
 """How a run ended, in words, as JSON and as an exit code."""
 
+import shlex
 from dataclasses import dataclass
 
 from pydantic import ValidationError
@@ -97,4 +98,4 @@ def _tell(session: Session, workflow_id: str, run_id: str, result: RunResult) ->
 def where_to_look(session: Session, workflow_id: str, run_id: str) -> str:
     """Where to find out why a run ended as it did."""
     link = session.link(workflow_id, run_id)
-    return f"look closer: {PROGRAM} transcript {workflow_id}" + (f", or {link}" if link else "")
+    return f"look closer: {PROGRAM} transcript {shlex.quote(workflow_id)}" + (f", or {link}" if link else "")

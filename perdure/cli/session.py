@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
 from typing import TypeVar
+from urllib.parse import quote
 
 from temporalio.client import (
     Client,
@@ -88,7 +89,8 @@ class Session:
         """Address of a run in the Web UI; empty where the Web UI is not known."""
         if not self.connection.ui:
             return ""
-        return f"{self.connection.ui}/namespaces/{self.connection.namespace}/workflows/{workflow_id}/{run_id}/history"
+        run = f"workflows/{quote(workflow_id, safe='')}/{run_id}"
+        return f"{self.connection.ui}/namespaces/{self.connection.namespace}/{run}/history"
 
     def handle(self, workflow_id: str, run_id: str | None = None) -> Handle:
         """Handle of a run, of the latest one with this id unless `run_id` names another."""

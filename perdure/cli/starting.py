@@ -1,5 +1,6 @@
 """Starts a run by the name of its workflow type, and follows it."""
 
+import shlex
 import uuid
 from dataclasses import dataclass
 
@@ -89,7 +90,7 @@ async def start(
             rpc_timeout=ANSWER,
         )
     except WorkflowAlreadyStartedError as error:
-        hint = f"{PROGRAM} watch {identity}"
+        hint = f"{PROGRAM} watch {shlex.quote(identity)}"
         message = f"a run with the id {identity!r} is open already; nothing was started"
         raise CliError(ExitCode.USAGE, "AlreadyRunning", message, f"follow it: {hint}") from error
     except RPCError as error:

@@ -69,6 +69,7 @@ def test_validate_names_file_line_and_field(shell: Shell) -> None:
     assert "--kind" in shell.quick("validate", script).out
     assert shell.quick("validate", "--kind", "script", script).code == 0
     assert shell.quick("validate", "checked").code == 2
+    assert "there is no such file" in shell.quick("validate", "nowhere.yaml").out
 
 
 def test_the_doctor_finds_everything_in_place(shell: Shell) -> None:

@@ -51,6 +51,8 @@ def test_only_what_was_said_travels() -> None:
         (RunOptions(), "the goal is empty"),
         (RunOptions(goal="  "), "the goal is empty"),
         (RunOptions(goal="x", limits=["turns"]), "'turns' is not NAME=VALUE"),
+        (RunOptions(goal="x", limits=["=3"]), "'=3' is not NAME=VALUE"),
+        (RunOptions(goal="x", limits=["turns=3", "turns=4"]), "turns is given twice"),
         (RunOptions(goal="x", limits=["turn=3"]), "Did you mean 'turns'?"),
         (RunOptions(goal="x", limits=["turns=many"]), "limits.turns"),
         (RunOptions(goal="x", limits=["turns=0"]), "limits.turns"),
