@@ -19,7 +19,7 @@ async def heartbeating() -> AsyncGenerator[None]:
 
     async def beat() -> None:
         while True:
-            # The first beat comes after an interval: each is a call to the server, and most activities are over by then.
+            # The first beat comes after an interval: each is a call to the server, and most activities end before.
             await asyncio.sleep(interval)
             activity.heartbeat()
 
