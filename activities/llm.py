@@ -12,7 +12,7 @@ from temporalio.exceptions import ApplicationError
 from activities.conversations import Conversations
 from activities.failures import to_application_error
 from activities.heartbeat import heartbeating
-from perdure.domain.errors import ContextOverflow, PerdureError
+from perdure.domain.errors import AuthenticationFailed, ContextOverflow, KeyMissing, PerdureError
 from perdure.domain.messages import AssistantMessage
 from perdure.domain.ports import Provider, ProviderReply, ProviderRequest
 from perdure.domain.run import ModelReply, ModelRequest, Setup
@@ -53,7 +53,7 @@ class LlmActivities:
             async with heartbeating():
                 return await self._reply(request, info.attempt)
         except PerdureError as error:
-            raise _failure(error, request, info.attempt) from error
+            raise _failure(error, request, info.attempt) from None
         except Exception as error:
             # A defect, not an outage: every further attempt would be paid for.
             defect = f"{type(error).__name__}: {error}"[:MAX_DEFECT]
@@ -69,6 +69,10 @@ class LlmActivities:
     async def _reply(self, request: ModelRequest, attempt: int) -> ModelReply:
         setup, conversation = await self._conversations.find(request)
         provider, model = await self._resolve(setup.model)
+        try:
+            provider.check(model)
+        except AuthenticationFailed as error:  # not the run's fault: it was prepared where there was a key
+            raise KeyMissing(error.message) from error
         call = ProviderRequest(
             model=model,
             instructions=setup.instructions,

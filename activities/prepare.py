@@ -74,7 +74,7 @@ class PrepareActivities:
             # In a thread: it reads files, and the first use of a provider imports its SDK.
             setup = await asyncio.to_thread(resolve, self._worker, given)
         except PerdureError as error:
-            raise to_application_error(error, 1, lambda: 0.0) from error
+            raise to_application_error(error, 1, lambda: 0.0) from None
         self._conversations.remember(activity.info().workflow_run_id or "", setup)
         return setup
 

@@ -6,8 +6,16 @@ from typing import Any, TypedDict
 
 from pydantic import ValidationError
 from temporalio.api.common.v1 import Payload
+from temporalio.api.failure.v1 import Failure
 from temporalio.contrib.pydantic import PydanticJSONPlainPayloadConverter
-from temporalio.converter import CompositePayloadConverter, DataConverter, DefaultPayloadConverter
+from temporalio.converter import (
+    CompositePayloadConverter,
+    DataConverter,
+    DefaultFailureConverter,
+    DefaultPayloadConverter,
+    PayloadConverter,
+)
+from temporalio.exceptions import ApplicationError
 from temporalio.plugin import SimplePlugin
 from temporalio.worker import WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
@@ -60,7 +68,17 @@ class ModelConverters(CompositePayloadConverter):
         super().__init__(*(c if c.encoding != json.encoding else json for c in defaults))
 
 
-DATA_CONVERTER = DataConverter(payload_converter_class=ModelConverters)
+class PlainFailures(DefaultFailureConverter):
+    """Failures that were raised on purpose carry words, not the place in our code where they were raised."""
+
+    def to_failure(self, exception: BaseException, payload_converter: PayloadConverter, failure: Failure) -> None:
+        """See base class."""
+        super().to_failure(exception, payload_converter, failure)
+        if isinstance(exception, ApplicationError):
+            failure.stack_trace = ""
+
+
+DATA_CONVERTER = DataConverter(payload_converter_class=ModelConverters, failure_converter_class=PlainFailures)
 
 
 def _sandbox(runner: WorkflowRunner | None) -> WorkflowRunner:

@@ -83,9 +83,9 @@ class Agent:
             self._run.notice("signal.ignored", f"signal {verdict}: {refused}")
 
     @workflow.update(name="decide")
-    def decide(self, *payload: JsonValue) -> DecisionAnswer:
+    async def decide(self, *payload: JsonValue) -> DecisionAnswer:
         """Decide one request; a decision that does not count changes nothing and says why."""
-        answer = self._run.approvals.by_update(parse(Decide, payload, "update decide"))
+        answer = await self._run.approvals.by_update(parse(Decide, payload, "update decide"))
         if not answer.accepted:
             self._run.notice("decision.refused", f"{answer.request_id}: {answer.reason}")
         return answer

@@ -107,9 +107,11 @@ class Approvals:
             return "a review needs the update `decide` with the digest of the call: a signal is not enough"
         return self._take(decide, "signal")[1]
 
-    def by_update(self, payload: Decide) -> DecisionAnswer:
-        """Take a decision by update."""
+    async def by_update(self, payload: Decide) -> DecisionAnswer:
+        """Take a decision by update; the answer tells the state that follows from it."""
         code, reason = self._take(payload, "update")
+        if not code:
+            await workflow.wait_condition(lambda: payload.request_id not in self._pending)
         return DecisionAnswer(
             accepted=not code,
             request_id=payload.request_id,

@@ -46,7 +46,7 @@ async def prepare(given: AgentInput) -> Setup:
         )
     except ActivityError as error:
         _pass_on_cancel(error)
-        raise as_failure(error) from error
+        raise as_failure(error) from None
 
 
 async def reply(control: Control, request: ModelRequest, turn: int, left: timedelta | None) -> ModelReply:
@@ -55,7 +55,7 @@ async def reply(control: Control, request: ModelRequest, turn: int, left: timede
         return await _until_stopped(control, _start_reply(request, turn, attempts=QUICK_TRIES), left)
     except ActivityError as error:
         if _is_final(error):
-            raise as_failure(error) from error
+            raise as_failure(error) from None
         cause = error.cause
     pause = cause.next_retry_delay if isinstance(cause, ApplicationError) and cause.non_retryable else None
     patient = request.model_copy(update={"tries": request.tries + QUICK_TRIES})
@@ -65,7 +65,7 @@ async def reply(control: Control, request: ModelRequest, turn: int, left: timede
         try:
             return await _until_stopped(control, _start_reply(patient, turn, attempts=0), control.until_deadline)
         except ActivityError as error:
-            raise as_failure(error) from error
+            raise as_failure(error) from None
 
 
 def _start_reply(request: ModelRequest, turn: int, attempts: int) -> "workflow.ActivityHandle[ModelReply]":

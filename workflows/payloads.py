@@ -25,7 +25,7 @@ def parse(model: type[M], payload: Sequence[JsonValue], what: str) -> M:
     try:  # judged as JSON, in which a date is text, whatever decoded the payload
         return model.model_validate_json(json.dumps(value))
     except ValidationError as error:
-        raise _invalid(f"{what}: {explain(error)}") from error
+        raise _invalid(f"{what}: {explain(error)}") from None
 
 
 def _invalid(message: str) -> ApplicationError:

@@ -53,7 +53,9 @@ async def ask_about_call(  # noqa: PLR0913 - what a request is made of
         approvers=() if rule is None else rule.approvers,
     )
     decision = await run.approvals.ask(request, rule, ruling_of)
-    run.notice("decision", f"{identity} ({spec.name}): {decision.verdict} by {decision.by} ({decision.via})")
+    reason = f": {decision.reason}" if decision.reason else ""
+    words = f"{identity} ({spec.name}): {decision.verdict} by {decision.by} ({decision.via}){reason}"
+    run.notice("decision", words)
     return decision
 
 

@@ -82,6 +82,6 @@ def _details(run: AgentRun) -> str:
     if run.is_prepared:
         lines.append(f"Agent `{run.setup.agent.name}` on `{run.setup.model}`")
     cost = f", {spent.cost_usd:.4f} USD" if spent.priced else ""
-    lines.append(f"{spent.turns} turns, {spent.tool_calls} tool calls, {spent.tokens} tokens{cost}")
+    lines.append(f"Turns: {spent.turns}, tool calls: {spent.tool_calls}, tokens: {spent.tokens}{cost}")
     lines += [f"- `{request.request_id}` {request.title}" for request in run.approvals.pending]
     return "\n\n".join(lines)

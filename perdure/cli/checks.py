@@ -143,7 +143,7 @@ async def _server(cli: Cli) -> list[Check]:
 
 def _binary() -> Check:
     try:
-        return Check("temporal binary", "ok", find_binary().name)
+        return Check("temporal binary", "ok", str(find_binary()))
     except PerdureError as error:
         return Check("temporal binary", "fail", error.message, "install the packages: uv sync")
 

@@ -109,6 +109,8 @@ async def _play(session: Session, worker: DemoWorker, run: Started, workspace: P
     except (CliError, asyncio.CancelledError) as error:
         with suppress(Exception):
             await handle.terminate("the demo ended before its run")
+        if isinstance(error, asyncio.CancelledError):
+            session.cli.out.note("the demo's run was ended too; `uv run starter.py server stop` ends the server")
         if isinstance(error, CliError) and error.code is ExitCode.HUMAN:
             message = "the report waits for an approval, and no person is at this terminal"
             hint = "run the demo in a terminal to be asked, or with --yes; this run was ended"

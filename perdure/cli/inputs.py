@@ -59,14 +59,14 @@ def build_input(options: RunOptions, model: type[M], requester: str) -> M:
         raise invalid('the goal is empty: say what to do, as in `uv run starter.py run "GOAL"`')
     _check_model(merged.get("model"))
     _check_limits(merged.get("limits"))
-    fields = model.model_fields
+    fields = sorted(model.model_fields.keys() - {"lineage"})  # which only runs that delegate may set
     if "requester" in fields:
         merged.setdefault("requester", requester)
     try:
         given = model.model_validate_json(json.dumps(merged))
     except ValidationError as error:
         unknown = [str(item["loc"][0]) for item in error.errors() if item["type"] == "extra_forbidden"]
-        hint = f"valid fields: {', '.join(sorted(fields))}" if any(name not in fields for name in unknown) else ""
+        hint = f"valid fields: {', '.join(fields)}" if any(name not in fields for name in unknown) else ""
         raise invalid(explain(error), hint) from error
     if (size := len(json.dumps(merged).encode())) > MAX_INPUT_BYTES:
         raise invalid(f"the input is {size} bytes, at most {MAX_INPUT_BYTES} fit", "put documents into workspace files")

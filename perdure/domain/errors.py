@@ -7,7 +7,8 @@ PerdureError                      carries `code` (= the Temporal failure type), 
 |   |-- ProviderUnavailable       5xx, connection refused or lost, DNS
 |   |-- ProviderTimeout           no byte for too long
 |   |-- TruncatedStream           the stream ended or broke before the provider said it was complete
-|   `-- TranscriptUnavailable     the run cannot be asked for its conversation just now
+|   |-- TranscriptUnavailable     the run cannot be asked for its conversation just now
+|   `-- KeyMissing                this worker has no key for the provider of a run that has begun; another may
 |-- Operator                      whoever runs the worker
 |   |-- AuthenticationFailed      key missing or refused (401)
 |   |-- PermissionDenied          403
@@ -32,6 +33,7 @@ __all__ = [
     "ContextOverflow",
     "ErrorInfo",
     "InvalidInput",
+    "KeyMissing",
     "Operator",
     "Overloaded",
     "PerdureError",
@@ -102,6 +104,10 @@ class ProviderTimeout(Waitable):
 
 class TruncatedStream(Waitable):
     """The answer broke off before its end."""
+
+
+class KeyMissing(Waitable):
+    """This worker has no key for the provider of a run that began elsewhere; another worker may."""
 
 
 class TranscriptUnavailable(Waitable):
