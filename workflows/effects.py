@@ -1,5 +1,7 @@
 """One call of an activity tool to its end, with what happens when nobody knows whether its effect took place."""
 
+from datetime import datetime
+
 from temporalio import workflow
 
 from perdure.domain.approvals import RequestKind, Verdict
@@ -32,24 +34,38 @@ async def perform(run: AgentRun, spec: ToolSpec, call: ToolCall, rule: Rule | No
         if not outcome.unknown:
             return outcome
         run.mark(call.number, CallState.UNKNOWN, outcome.error)
-        settled = await _settle(run, spec, call, outcome, rule, believe=attempt < MAX_UNATTENDED)
+        settled = await _settle(run, spec, call, outcome, rule, over if attempt < MAX_UNATTENDED else None)
         if settled is not None:
             return settled
-        if (rest := over - workflow.now()).total_seconds() > 0:
-            with run.control.waiting(f"the first attempt of {spec.name} to be over"):
-                await run.control.rest(rest)
+        await _outlast(run, spec, over)
         await run.control.hold()
 
 
-async def _settle(  # noqa: PLR0913 - what is known of a lost call
-    run: AgentRun, spec: ToolSpec, call: ToolCall, outcome: CallOutcome, rule: Rule | None, *, believe: bool
+async def _outlast(run: AgentRun, spec: ToolSpec, over: datetime) -> bool:
+    """Wait until a lost attempt can no longer be at work; says whether there was anything to wait for."""
+    rest = over - workflow.now()
+    if rest.total_seconds() <= 0:
+        return False
+    with run.control.waiting(f"the first attempt of {spec.name} to be over"):
+        await run.control.rest(rest)
+    return True
+
+
+async def _settle(  # noqa: PLR0913, PLR0917 - what is known of a lost call
+    run: AgentRun, spec: ToolSpec, call: ToolCall, outcome: CallOutcome, rule: Rule | None, over: datetime | None
 ) -> CallOutcome | None:
-    """What became of the effect, or None: it did not happen and may be run again."""
+    """What became of the effect, or None: it did not happen and may be run again.
+
+    `over` is when the lost attempt can no longer be at work; only what the read-back does not find then counts as not
+    having happened. None: the read-back is no longer believed.
+    """
     if spec.verify:
         found = await calls.verify(spec, call)
+        if over is not None and found.absent and await _outlast(run, spec, over):
+            found = await calls.verify(spec, call)
         if found.happened:
             return CallOutcome(text=found.text)
-        if not found.problem and believe:
+        if over is not None and found.absent:
             return None
         found_out = found.problem or "it did not happen, again"
         outcome = outcome.model_copy(update={"text": f"{outcome.text}; read-back: {found_out}"})

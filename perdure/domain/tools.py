@@ -121,3 +121,8 @@ class Verification(Compact, frozen=True):
     happened: bool = False
     text: str = ""
     problem: str = ""
+
+    @property
+    def absent(self) -> bool:
+        """Whether the hook is sure that nothing has happened so far."""
+        return not self.happened and not self.problem

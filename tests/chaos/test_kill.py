@@ -69,7 +69,9 @@ async def kill_at_random(worker: KeptWorker, rng: random.Random, log: Path, kill
         seen += rng.randint(3, 8)
         await eventually(lambda: effects_in(log), lambda count, seen=seen: count >= seen, 60)
         await asyncio.sleep(rng.uniform(0, 0.4))
-        worker.kill()
+        before = len(worker.deaths)
+        await eventually(worker.kill, bool, 30)  # it may be dead by the plan just now
+        await eventually(worker.count_deaths, lambda count, before=before: count > before, 30)
 
 
 @pytest.mark.parametrize("seed", SEEDS)

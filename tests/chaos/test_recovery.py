@@ -34,7 +34,7 @@ async def test_a_model_call_over_one_megabyte_is_made_again_within_ten_seconds(c
                 task_queue="recovery",
             )
             await eventually(calls, lambda count: count == 2)
-            worker.kill()
+            assert await worker.kill()
             await eventually(calls, lambda count: count == 3)
             result = await asyncio.wait_for(handle.result(), 30)
         finally:

@@ -50,12 +50,19 @@ class KeptWorker:
                 assert code == -signal.SIGKILL, f"the worker ended with {code}: {self._log.read_text()[-3000:]}"
                 self.deaths.append(time.time())
 
-    def kill(self) -> None:
-        """Kill the worker that runs now."""
-        if self._process is not None:
-            self._process.kill()
+    async def kill(self) -> bool:
+        """Kill the worker that runs now; says whether one did."""
+        if self._process is None or self._process.poll() is not None:
+            return False
+        self._process.kill()
+        return True
+
+    async def count_deaths(self) -> int:
+        """How often a worker was found dead."""
+        return len(self.deaths)
 
     def end(self) -> None:
         """Kill it for good."""
         self._ended = True
-        self.kill()
+        if self._process is not None:
+            self._process.kill()

@@ -65,3 +65,24 @@ async def test_a_read_back_that_finds_the_effect_settles_it_without_a_human(env:
     assert host.log == [("wire", 5)]
     assert env.scripted(model).requests[-1].conversation.messages[-1].text.startswith("wired under")  # type: ignore[union-attr]
     assert (await env.history()).count("tools.verify") == 1
+
+
+async def test_an_effect_that_happens_late_is_found_before_it_would_be_repeated(env: Environment, host: Host) -> None:
+    """The read-back finds nothing at first; it is asked again when the lost attempt can no longer be at work."""
+
+    class FoundLate(dict[str, str]):
+        looks = 0
+
+        def __contains__(self, key: object) -> bool:
+            self.looks += 1
+            return self.looks > 1
+
+        def __getitem__(self, key: str) -> str:
+            return "wired, late"
+
+    host.known = FoundLate()
+    result = await env.run("wire", model=env.model([call("wire", n=5), "ok"]), policy=ALLOW_ALL)
+    assert result.success
+    assert host.log == [("wire", 5)]
+    history = await env.history()
+    assert (history.count("tools.call"), history.count("tools.verify")) == (1, 2)
