@@ -20,6 +20,7 @@ from tests.wire import WireServer
 TOOLS = ("peek", "store", "charge")
 ROUNDS = 10
 SEEDS = range(int(os.environ.get("CHAOS_SEEDS", "1")))
+KILLS = 5
 RECOVERY = 10.0
 """Seconds from a kill to the next model call, tool call or question."""
 
@@ -62,10 +63,13 @@ async def effects_in(log: Path) -> int:
     return sum(line["kind"] == "effect" for line in read(log))
 
 
-async def kill_at_random(worker: KeptWorker, rng: random.Random, log: Path, kills: int) -> None:
-    """Kill the worker at random moments, each some effects after the last one."""
+async def kill_at_random(worker: KeptWorker, rng: random.Random, log: Path, plan: Path) -> None:
+    """Kill the worker at random moments, each some effects after the last one, up to KILLS with those of the plan.
+
+    Two kills may strike the same process at the same moment: they count as one.
+    """
     seen = 0
-    for _ in range(kills):
+    while len(worker.deaths) + len(list(plan.iterdir())) < KILLS:
         seen += rng.randint(3, 8)
         await eventually(lambda: effects_in(log), lambda count, seen=seen: count >= seen, 60)
         await asyncio.sleep(rng.uniform(0, 0.4))
@@ -97,7 +101,7 @@ async def test_a_run_survives_five_kills_without_repeating_effects(client: Clien
         )
         helpers = [
             asyncio.create_task(answer_unknowns(handle, log, asked)),
-            asyncio.create_task(kill_at_random(worker, rng, log, 2)),
+            asyncio.create_task(kill_at_random(worker, rng, log, plan)),
         ]
         try:
             result = await asyncio.wait_for(handle.result(), 150)
@@ -110,7 +114,7 @@ async def test_a_run_survives_five_kills_without_repeating_effects(client: Clien
     lines = read(log)
     assert result["success"], result
     assert result["tool_calls"] == 3 * ROUNDS
-    assert len(worker.deaths) == 5, worker.deaths
+    assert len(worker.deaths) == KILLS, worker.deaths
     check_effects(lines)
     check_unknowns(numbers[:2], asked)
     check_model_calls(History(await handle.fetch_history()), [entry["turn"] for entry in wire.log], len(worker.deaths))
