@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, TypeAdapter
+from pydantic import Field
 
 from perdure.domain.model import Compact, JsonObject, Tagged
 
@@ -18,7 +18,6 @@ __all__ = [
     "ToolResultMessage",
     "TranscriptRef",
     "UserMessage",
-    "message_adapter",
 ]
 
 
@@ -101,7 +100,6 @@ class SystemMessage(Tagged, frozen=True):
 
 
 Message = Annotated[UserMessage | AssistantMessage | ToolResultMessage | SystemMessage, Field(discriminator="kind")]
-message_adapter: TypeAdapter[Message] = TypeAdapter(Message)
 
 
 class TranscriptRef(Compact, frozen=True):

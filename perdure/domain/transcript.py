@@ -11,15 +11,12 @@ PAGE_BYTES = 200_000
 """Most bytes of message JSON in one page: well under the server's 512 KiB warning for one payload."""
 
 
-def chain(digest: str, message: Message) -> str:
-    """Digest of a transcript after `message`, from the one before it: 128 bits of SHA-256 as hex.
+def chain(digest: str, json: str) -> str:
+    """Digest of a transcript after a message, from the one before it: 128 bits of SHA-256 as hex.
 
-    Fields at their default do not enter, so that a new field of a later release leaves old digests as they were.
+    `json` is the message without the fields at their default: a new field of a later release leaves old digests as
+    they were.
     """
-    return _chain(digest, message.model_dump_json(exclude_defaults=True))
-
-
-def _chain(digest: str, json: str) -> str:
     return hashlib.sha256(f"{digest}\n{json}".encode()).hexdigest()[:32]
 
 
@@ -51,7 +48,7 @@ class Transcript:
         """Append one message."""
         json = message.model_dump_json(exclude_defaults=True)
         self.size += len(json)
-        self._digests.append(_chain(self._digests[-1], json))
+        self._digests.append(chain(self._digests[-1], json))
         self._messages.append(message)
 
     def extend(self, messages: Iterable[Message]) -> None:
