@@ -10,21 +10,21 @@ import typer
 from temporalio.client import Client
 from temporalio.worker import Worker
 
+from activities import activities_for
 from activities.conversations import MAX_CHARACTERS, Conversations
-from activities.llm import LlmActivities
-from activities.prepare import Equipment, PrepareActivities, Prices
-from activities.tools import ToolActivities
+from activities.prepare import Equipment, Prices
 from perdure.connect import connect
 from perdure.idle import until_idle
 from perdure.observability import configure_logging
 from perdure.process import announce, end_signal, run_process
 from perdure.providers import Providers
-from perdure.providers.prices import price_for
+from perdure.providers.prices import price_for, window_for
 from perdure.runtime import TIMING, PerdurePlugin
 from perdure.search_attributes import register_search_attributes
 from perdure.settings import Settings, load_settings
+from perdure.storage import Storage, storage_from
 from perdure.tools import Registry, default_registry, load_modules
-from perdure.tools.builtin import configure, register_builtins
+from perdure.tools.builtin import configure, configure_blobs, register_builtins
 from perdure.tools.host import ToolHost
 from workflows import WORKFLOWS
 
@@ -38,6 +38,7 @@ async def worker_for(  # noqa: PLR0913 - what tests and benchmarks change of a w
     client: Client,
     settings: Settings,
     registry: Registry,
+    storage: Storage,
     *,
     search_attributes: bool,
     providers: Providers | None = None,
@@ -47,19 +48,14 @@ async def worker_for(  # noqa: PLR0913 - what tests and benchmarks change of a w
 ) -> AsyncGenerator[Worker]:
     """Build a worker with everything its activities need; what it holds is closed when the block ends."""
     providers, host, conversations = providers or Providers(), ToolHost(registry), Conversations(client, max_characters)
-    equipment = Equipment(settings, registry, providers, prices, search_attributes)
-    tools = ToolActivities(host, settings.deny_tools)
+    equipment = Equipment(settings, registry, providers, prices, window_for, search_attributes)
+    configure_blobs(storage.blobs)
     try:
         yield Worker(
             client,
             task_queue=settings.task_queue,
             workflows=WORKFLOWS,
-            activities=[
-                PrepareActivities(equipment, conversations).prepare,
-                LlmActivities(providers, conversations).reply,
-                tools.call,
-                tools.verify,
-            ],
+            activities=activities_for(client, equipment, host, storage.blobs, conversations),
             max_cached_workflows=max_cached_workflows,
             **TIMING,
         )
@@ -71,17 +67,20 @@ async def worker_for(  # noqa: PLR0913 - what tests and benchmarks change of a w
 async def serve(idle_exit: float | None) -> None:
     """Poll until SIGTERM or Ctrl-C (then drain), or until no run has been open for `idle_exit` seconds."""
     settings = load_settings()
-    configure(workspace=settings.open_workspace())
+    storage = storage_from(settings)
+    configure_logging(json=not sys.stderr.isatty(), private=storage.keyring is not None)
+    configure(workspace=settings.open_workspace(), blobs=storage.blobs)
     register_builtins(default_registry)
     load_modules(settings.tool_modules, default_registry)
     place = await connect(
-        settings, plugins=[PerdurePlugin()], on_progress=lambda line: log.info("worker.starting", step=line)
+        settings, plugins=[PerdurePlugin(storage)], on_progress=lambda line: log.info("worker.starting", step=line)
     )
     attributes = await register_search_attributes(place.client)
     if not attributes:
         log.warning("worker.no_search_attributes", effect="runs work, lists show less")
     ended = end_signal()
-    async with worker_for(place.client, settings, default_registry, search_attributes=attributes) as worker, worker:
+    built = worker_for(place.client, settings, default_registry, storage, search_attributes=attributes)
+    async with built as worker, worker:
         announce("worker.ready", address=place.address, namespace=place.namespace, task_queue=settings.task_queue)
         if idle_exit is not None:
             idle = asyncio.create_task(until_idle(place.client, settings.task_queue, idle_exit))

@@ -14,7 +14,7 @@ from activities.failures import to_application_error
 from activities.heartbeat import heartbeating
 from perdure.domain.errors import AuthenticationFailed, ContextOverflow, KeyMissing, PerdureError
 from perdure.domain.messages import AssistantMessage
-from perdure.domain.ports import Provider, ProviderReply, ProviderRequest
+from perdure.domain.ports import Conversation, Provider, ProviderReply, ProviderRequest
 from perdure.domain.run import ModelReply, ModelRequest, Setup
 
 __all__ = ["LlmActivities", "Resolver"]
@@ -67,7 +67,8 @@ class LlmActivities:
         return self._resolved[model]
 
     async def _reply(self, request: ModelRequest, attempt: int) -> ModelReply:
-        setup, conversation = await self._conversations.find(request)
+        known = await self._conversations.find(request.transcript, request.new, request.basis)
+        setup = known.setup
         provider, model = await self._resolve(setup.model)
         try:
             provider.check(model)
@@ -76,13 +77,14 @@ class LlmActivities:
         call = ProviderRequest(
             model=model,
             instructions=setup.instructions,
-            conversation=conversation,
-            tools=setup.tools,
-            output_schema=setup.output_schema,
+            conversation=Conversation(messages=known.transcript.messages, wire=known.wire),
+            tools=() if request.closing else setup.tools,
+            output_schema=None if request.closing else setup.output_schema,
             max_output_tokens=request.max_output_tokens,
             effort=setup.settings.effort,
             cache_key=activity.info().workflow_id or "",
             attempt=request.tries + attempt,
+            turn=request.turn,
         )
         try:
             reply = await provider.reply(call, _nothing)

@@ -12,6 +12,7 @@ from activities.failures import to_application_error
 from activities.llm import Resolver
 from perdure.domain.agents import AgentSpec, Limits
 from perdure.domain.arguments import check_output_schema
+from perdure.domain.context import budget_for
 from perdure.domain.errors import ConfigurationError, InvalidInput, PerdureError
 from perdure.domain.policy import Policy
 from perdure.domain.ports import Price
@@ -20,7 +21,7 @@ from perdure.domain.tools import ToolSpec
 from perdure.loading import Definitions
 from perdure.settings import Settings
 
-__all__ = ["Catalogue", "Equipment", "PrepareActivities", "Prices"]
+__all__ = ["Catalogue", "Equipment", "PrepareActivities", "Prices", "Windows"]
 
 MAX_SETUP_BYTES = 1_000_000
 MAX_NAME = 200
@@ -32,6 +33,14 @@ class Catalogue(Protocol):
 
     def select(self, globs: Sequence[str]) -> list[ToolSpec]:
         """Tools whose names match any glob; a glob that matches nothing raises UnknownTool."""
+        ...
+
+
+class Windows(Protocol):
+    """Finds the context window of a model."""
+
+    def __call__(self, model: str, /) -> int | None:
+        """Return tokens, or None when it is not known."""
         ...
 
 
@@ -51,6 +60,7 @@ class Equipment:
     tools: Catalogue
     providers: Resolver
     prices: Prices
+    windows: Windows
     search_attributes: bool = False
 
     @property
@@ -75,7 +85,7 @@ class PrepareActivities:
             setup = await asyncio.to_thread(resolve, self._worker, given)
         except PerdureError as error:
             raise to_application_error(error, 1, lambda: 0.0) from None
-        self._conversations.remember(activity.info().workflow_run_id or "", setup)
+        self._conversations.remember(activity.info().workflow_id or "", setup)
         return setup
 
 
@@ -117,6 +127,8 @@ def resolve(worker: Equipment, given: AgentInput) -> Setup:
         price=price,
         search_attributes=worker.search_attributes,
         warnings=tuple(warnings),
+        context=budget_for(agent.settings, worker.windows(model)),
+        rollover_events=worker.settings.rollover_events,
     )
     if (size := len(setup.wire_json().encode())) > MAX_SETUP_BYTES:
         msg = (

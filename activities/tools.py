@@ -1,38 +1,63 @@
 """The activities `tools.call` and `tools.verify`: one attempt at a tool call, and the question whether one happened."""
 
+import time
 from collections.abc import Sequence
 
 from temporalio import activity
 
 from activities.heartbeat import heartbeating
 from perdure.domain.policy import matches_any
+from perdure.domain.ports import Blobs
 from perdure.domain.tools import CallOutcome, ToolCall, Verification
+from perdure.tools.builtin.blobs import READ_BLOB
 from perdure.tools.host import CallInfo, ToolHost
+from perdure.tools.outputs import THRESHOLD, Kept, Outputs
 
 __all__ = ["ToolActivities"]
 
+MARGIN = 1.0
+"""Seconds of an attempt's time that are left for sending the outcome."""
+
 
 class ToolActivities:
-    """Tool calls of a worker; `deny` are globs of tools that its operator does not allow, whatever a run carries."""
+    """Tool calls of a worker. `deny` are globs of tools that its operator does not allow, whatever a run carries.
 
-    def __init__(self, host: ToolHost, deny: Sequence[str] = ()) -> None:
+    Results of more than `threshold` bytes go to `blobs`; the outcome has their beginning, their end and a handle.
+    """
+
+    def __init__(self, host: ToolHost, deny: Sequence[str] = (), *, blobs: Blobs, threshold: int = THRESHOLD) -> None:
         """Run calls on this host."""
         self._host = host
         self._deny = deny
+        self._outputs = Outputs(blobs, threshold)
 
     @activity.defn(name="tools.call")
     async def call(self, call: ToolCall) -> CallOutcome:
         """Attempt one call; whatever the tool does, the answer is a value."""
         if matches_any(self._deny, call.tool):
             return CallOutcome(error="DENIED", text=f"The operator of this worker does not allow {call.tool}.")
+        begin = time.monotonic()
         async with heartbeating():
-            return await self._host.run(call, _info())
+            outcome = await self._host.run(call, _info())
+            # Words about a failure are short, and so is what read_blob gives: it must not point to another blob.
+            if outcome.error or call.tool == READ_BLOB:
+                return outcome
+            kept = await self._keep(outcome.text, begin)
+            return outcome.model_copy(update=kept._asdict())
 
     @activity.defn(name="tools.verify")
     async def verify(self, call: ToolCall) -> Verification:
         """Ask the tool's read-back hook whether the call with this key happened."""
+        begin = time.monotonic()
         async with heartbeating():
-            return await self._host.verify(call.tool, call.key, _info())
+            found = await self._host.verify(call.tool, call.key, _info())
+            kept = await self._keep(found.text, begin)
+            return found.model_copy(update={"text": kept.text})
+
+    async def _keep(self, text: str, begin: float) -> Kept:
+        limit = activity.info().start_to_close_timeout
+        left = limit.total_seconds() - (time.monotonic() - begin) - MARGIN if limit else float("inf")
+        return await self._outputs.keep(text, left)
 
 
 def _info() -> CallInfo:

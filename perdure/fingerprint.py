@@ -11,7 +11,7 @@ __all__ = ["PROJECT", "fingerprint"]
 PROJECT = Path(__file__).resolve().parent.parent
 """The folder of `worker.py`."""
 
-VARIABLES = ("PERDURE_", "ANTHROPIC_", "OPENAI_")
+VARIABLES = ("PERDURE_", "ANTHROPIC_", "OPENAI_", "AWS_")
 CODE = ("worker.py", "workflows/**/*.py", "activities/**/*.py", "perdure/**/*.py")
 
 

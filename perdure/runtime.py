@@ -20,9 +20,12 @@ from temporalio.plugin import SimplePlugin
 from temporalio.worker import WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
+from perdure.codec import PayloadChain
 from perdure.domain.model import Model
+from perdure.storage import Storage
+from perdure.stores.external import external_storage
 
-__all__ = ["DATA_CONVERTER", "PASSTHROUGH", "TIMING", "PerdurePlugin", "Timing"]
+__all__ = ["DATA_CONVERTER", "PASSTHROUGH", "TIMING", "PerdurePlugin", "Timing", "converter_for"]
 
 PASSTHROUGH = ("perdure.domain", "pydantic", "jsonschema", "jsonschema_specifications", "referencing", "rpds", "attrs")
 """Pure modules that workflows share with the worker instead of importing them again for every run."""
@@ -78,7 +81,31 @@ class PlainFailures(DefaultFailureConverter):
             failure.stack_trace = ""
 
 
+class SealedFailures(PlainFailures):
+    """The same, with the words where the codec encrypts them; type and code of a failure stay plain."""
+
+    def to_failure(self, exception: BaseException, payload_converter: PayloadConverter, failure: Failure) -> None:
+        """See base class."""
+        super().to_failure(exception, payload_converter, failure)
+        words = {"message": failure.message, "stack_trace": failure.stack_trace}
+        failure.encoded_attributes.CopyFrom(payload_converter.to_payloads([words])[0])
+        failure.message = "Encoded failure"
+        failure.stack_trace = ""
+
+
 DATA_CONVERTER = DataConverter(payload_converter_class=ModelConverters, failure_converter_class=PlainFailures)
+
+
+def converter_for(storage: Storage | None) -> DataConverter:
+    """Converter with the payload chain of a storage; None: payloads stay as they are, whatever their size."""
+    if storage is None:
+        return DATA_CONVERTER
+    return replace(
+        DATA_CONVERTER,
+        payload_codec=PayloadChain(storage.blobs, storage.keyring, storage.compression),
+        failure_converter_class=PlainFailures if storage.keyring is None else SealedFailures,
+        external_storage=external_storage(storage.blobs, storage.keyring),
+    )
 
 
 def _sandbox(runner: WorkflowRunner | None) -> WorkflowRunner:
@@ -91,14 +118,15 @@ class PerdurePlugin(SimplePlugin):
     """Give it to `Client.connect(plugins=[...])`; workers of that client and the `Replayer` take the same settings.
 
     Only a pydantic ValidationError fails a workflow by itself: any other unforeseen exception keeps the run open,
-    waiting for a worker with mended code (a rollback completes it).
+    waiting for a worker with mended code (a rollback completes it). Without `storage` nothing is encrypted,
+    compressed or stored outside of histories: that is for replaying plain histories and for tests.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, storage: Storage | None = None) -> None:
         """Build the plugin."""
         super().__init__(  # pyright: ignore[reportUnknownMemberType] - the base leaves a Callable open
             "perdure",
-            data_converter=DATA_CONVERTER,
+            data_converter=converter_for(storage),
             workflow_runner=_sandbox,
             workflow_failure_exception_types=[ValidationError],
         )

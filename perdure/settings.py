@@ -4,10 +4,10 @@ import difflib
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Literal, cast
 
 import structlog
-from pydantic import BeforeValidator, StringConstraints, ValidationError, field_validator
+from pydantic import BeforeValidator, Field, SecretStr, StringConstraints, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from perdure.dotenv import SettingsError, export_dotenv
@@ -15,9 +15,6 @@ from perdure.dotenv import SettingsError, export_dotenv
 __all__ = ["Settings", "SettingsError", "load_settings"]
 
 PREFIX = "PERDURE_"
-REFUSED = {"PERDURE_ENCRYPTION_KEYS": "encryption comes with a later release; unset it"}
-"""Names of the contract whose feature is not there yet: refused, so that nobody believes they work."""
-
 TYPO = 0.85
 """Likeness from which an unknown variable counts as a misspelt setting; others may be somebody else's and only warn."""
 
@@ -58,11 +55,47 @@ class Settings(BaseSettings):
     """Default policy file."""
     deny_tools: CommaList = ()
     """Globs of tools that no run may call on this worker, whatever its policy says (comma-separated)."""
+    encryption_keys: SecretStr | None = None
+    """`id:base64-of-32-bytes,...`: the first encrypts, all decrypt. None: no encryption."""
+    codec_token: SecretStr | None = None
+    """What requests to the codec server must bear."""
+    compression: Literal["none", "zstd"] = "none"
+    """What is done to payloads that are not encrypted; those that are, are compressed in any case."""
+    blobs: str | None = None
+    """Where large content lies: a folder, or `s3://bucket/prefix` with the usual AWS_ variables; see `blob_place`."""
+    blob_threshold: int = Field(default=32_768, ge=32_768)
+    """Bytes of a tool's output above which it goes to the blob store."""
+    rollover_events: int = Field(default=4_000, gt=0)
+    """Events of a history after which a run continues as new."""
+
+    @property
+    def blob_place(self) -> str:
+        """Where large content lies; by default a folder in the home."""
+        return self.blobs or str(self.home / "blobs")
 
     @field_validator("home", "workspace", "definitions", "policy")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
         return None if value is None else value.expanduser().resolve()
+
+    @field_validator("blobs")
+    @classmethod
+    def _folder_or_bucket(cls, value: str | None) -> str | None:
+        if value is None or value.startswith("s3://"):
+            return value
+        if "://" in value:
+            raise ValueError("write a folder, or s3://bucket/prefix")
+        return str(Path(value).expanduser().resolve())
+
+    @field_validator("encryption_keys")
+    @classmethod
+    def _readable_keys(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            # Most commands of most users have no keys and need not load a library for them.
+            from perdure.keyring import Keyring  # noqa: PLC0415
+
+            Keyring.parse(value.get_secret_value())
+        return value
 
     @field_validator("model")
     @classmethod
@@ -82,12 +115,17 @@ class Settings(BaseSettings):
     def open_workspace(self) -> Path:
         """Return the workspace folder; the default one is made when missing, one that was named must exist.
 
-        Raises SettingsError also when it holds PERDURE_HOME, since file tools could then rewrite the database.
+        Raises SettingsError also when it holds PERDURE_HOME or PERDURE_BLOBS, which file tools could then rewrite.
         """
         if self.home.is_relative_to(self.workspace):
             raise SettingsError(
                 f"PERDURE_WORKSPACE {self.workspace} contains PERDURE_HOME {self.home}: "
                 "file tools could change the database of runs; choose a folder that does not"
+            )
+        if Path(self.blob_place).is_relative_to(self.workspace):
+            raise SettingsError(
+                f"PERDURE_WORKSPACE {self.workspace} contains PERDURE_BLOBS {self.blob_place}: "
+                "file tools could change what runs have stored; choose a folder that does not"
             )
         if "workspace" not in self.model_fields_set:
             _make_folder(self.workspace)
@@ -113,10 +151,8 @@ def load_settings(**overrides: object) -> Settings:
 
 
 def _refuse_unknown(name: str) -> None:
-    if os.environ[name] and name in REFUSED:
-        raise SettingsError(f"{name}: {REFUSED[name]}")
     valid = [PREFIX + field.upper() for field in Settings.model_fields]
-    if name in valid or name in REFUSED:
+    if name in valid:
         return
     if close := difflib.get_close_matches(name, valid, n=1, cutoff=TYPO):
         raise SettingsError(f"{name} is not a setting; did you mean {close[0]}? Valid are {', '.join(valid)}")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from perdure.settings import SettingsError, load_settings
+from perdure.storage import storage_from
 
 
 @pytest.fixture(autouse=True)
@@ -92,12 +93,65 @@ def test_an_unknown_variable_in_dotenv_is_refused_too(folder: Path) -> None:
         load_settings()
 
 
-def test_encryption_is_refused_until_it_exists(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody may believe that payloads are encrypted; the key itself is not shown."""
-    monkeypatch.setenv("PERDURE_ENCRYPTION_KEYS", "k1:c2VjcmV0")
-    with pytest.raises(SettingsError, match="encryption comes with a later release; unset it") as caught:
+KEY = "k1:" + "QUFB" * 10 + "QUE="
+"""An encryption key: 32 bytes in base64."""
+
+
+def test_encryption_keys_are_read_and_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings may end up in a log or an error."""
+    monkeypatch.setenv("PERDURE_ENCRYPTION_KEYS", f"{KEY},{KEY.replace('k1', 'k2')}")
+    settings = load_settings()
+    assert "QUFB" not in repr(settings) + settings.model_dump_json()
+    keyring = storage_from(settings).keyring
+    assert keyring is not None
+    assert [key.id for key in keyring.keys] == ["k1", "k2"]
+    assert "AAAA" not in repr(keyring)
+
+
+def test_a_wrong_encryption_key_is_named_by_number_and_not_quoted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was wrong, where, what would be valid."""
+    monkeypatch.setenv("PERDURE_ENCRYPTION_KEYS", f"{KEY},k2:QUFBsecret")
+    with pytest.raises(SettingsError, match=r"^PERDURE_ENCRYPTION_KEYS: item 2 \(id k2\) .*write id:key") as caught:
         load_settings()
-    assert "c2VjcmV0" not in str(caught.value)
+    assert "QUFB" not in str(caught.value)
+
+
+def test_blobs_lie_in_the_home_unless_a_place_is_set(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder is absolute, a bucket stays as it is."""
+    settings = load_settings()
+    assert (settings.blob_place, settings.compression) == (str(folder / ".perdure" / "blobs"), "none")
+    assert (settings.blob_threshold, settings.rollover_events) == (32_768, 4_000)
+    assert load_settings(blobs="store").blob_place == str(folder / "store")
+    assert load_settings(blobs="s3://bucket/prefix").blob_place == "s3://bucket/prefix"
+    monkeypatch.setenv("PERDURE_BLOBS", "s3://Not a bucket")
+    with pytest.raises(SettingsError, match=r"^PERDURE_BLOBS: "):
+        storage_from(load_settings())
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("PERDURE_BLOBS", "http://secret.example.com", "write a folder, or s3://bucket/prefix"),
+        ("PERDURE_COMPRESSION", "secret", "'none' or 'zstd'"),
+        ("PERDURE_ROLLOVER_EVENTS", "0", "greater than 0"),
+        ("PERDURE_BLOB_THRESHOLD", "1000", "greater than or equal to 32768"),
+    ],
+)
+def test_wrong_settings_of_storage_are_explained(
+    name: str, value: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each names its variable and what would be valid."""
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match=f"^{name}: .*{words}") as caught:
+        load_settings()
+    assert "secret" not in str(caught.value)
+
+
+def test_blobs_in_the_workspace_are_refused(folder: Path) -> None:
+    """File tools could change what runs have stored."""
+    (folder / "work").mkdir()
+    with pytest.raises(SettingsError, match="contains PERDURE_BLOBS"):
+        load_settings(workspace="work", blobs="work/blobs").open_workspace()
 
 
 def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,7 +25,16 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from tests.wire_formats import STREAMS, error_body
-from tests.wire_script import Play, WireError, WireStep, read_plays, turn_of
+from tests.wire_script import (
+    Play,
+    WireError,
+    WireStep,
+    asks_for_summary,
+    conversation_of,
+    has_no_answers,
+    read_plays,
+    turn_of,
+)
 
 __all__ = ["WireServer"]
 
@@ -44,17 +53,20 @@ class Wire:
     file: Path | None = None
     log: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     _attempts: Counter[tuple[str, int]] = field(default_factory=Counter[tuple[str, int]])
+    _answered: dict[str, int] = field(default_factory=dict[str, int])
 
     def begin(self, plays: tuple[Play, ...]) -> None:
         """Forget all that was, and play this."""
         self.plays, self.log = plays, []
         self._attempts.clear()
+        self._answered.clear()
 
     async def answer(self, request: Request) -> Response:
         """Play one request."""
         path, body = request.url.path, cast("dict[str, Any]", await request.json())
-        turn = turn_of(path, body)
-        conversation = json.dumps((body.get("messages") or body["input"])[:1])
+        conversation, turn = conversation_of(body), turn_of(path, body, self.plays)
+        if has_no_answers(path, body):
+            turn = self._answered.get(conversation, 0)
         self._attempts[conversation, turn] += 1
         attempt = self._attempts[conversation, turn]
         entry: dict[str, Any] = {
@@ -66,10 +78,15 @@ class Wire:
             "at": time.time(),
         }
         entry["authorization"] = request.headers.get("authorization", "")
+        entry["summary"] = asks_for_summary(body)
         self._note(entry)
+        if entry["summary"]:
+            step = WireStep(text=f"[wire summary of {len(json.dumps(body))} characters]")
+            return StreamingResponse(self._events(path, step, entry), media_type="text/event-stream")
         if turn >= len(self.plays):
             return _failure(path, WireError(status=400, message=f"the script has no step for turn {turn + 1}"))
         play = self.plays[turn]
+        self._answered[conversation] = turn if play.error(attempt) else turn + 1
         await asyncio.sleep(play.delay)
         if (error := play.error(attempt)) is not None:
             return _failure(path, cast("WireError", error))

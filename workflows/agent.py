@@ -1,55 +1,42 @@
-"""The workflow `Agent`: one durable run, and the signals, updates and queries by which people steer and see it."""
+"""The workflow `Agent`: one durable run, continued as new for as long as its work lasts."""
 
 import asyncio
-from collections.abc import Sequence
-from contextlib import suppress
-from typing import Any
 
 from temporalio import workflow
-from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
 
-from perdure.domain.approvals import Decide, DecisionAnswer, Request, RequestId, SignalDecision, Verdict
-from perdure.domain.control import ControlPayload, PageRequest, SteerAnswer, SteerPayload
-from perdure.domain.messages import MessagePage
+from perdure.domain.messages import UserMessage
 from perdure.domain.model import JsonValue
-from perdure.domain.results import WorkflowResult
-from perdure.domain.run import AgentInput, RunResult, RunState, RunStatus, Setup
-from workflows import calls, visibility
+from perdure.domain.run import AgentInput, RunResult, RunState
+from perdure.domain.state import Carried
+from workflows import calls
+from workflows.carry import Rollover, archive, restore, snapshot
+from workflows.control import RolloverError
+from workflows.handlers import Handlers
 from workflows.loop import run_agent
-from workflows.payloads import parse
-from workflows.run import AgentRun
-from workflows.steps import report
+from workflows.payloads import is_carried, parse
 
 __all__ = ["Agent"]
 
 
 @workflow.defn(name="Agent")
-class Agent:
-    """An agent that pursues a goal with its model and tools until it is done, stopped or out of budget.
+class Agent(Handlers):
+    """An agent that pursues a goal with its model and tools until it is done, stopped or out of budget."""
 
-    Handlers take any JSON and validate inside, so that a mistake in a payload is an answer or a notice, never a
-    workflow task that fails.
-    """
-
-    def __init__(self) -> None:
-        """Start idle."""
-        self._view = visibility.View()
-        self._run = AgentRun(self._show)
+    @workflow.init
+    def __init__(self, *payload: JsonValue) -> None:
+        """Take up the state of the run that this one continues, before any handler sees it; else start idle."""
+        super().__init__()
+        if is_carried(payload):
+            restore(self._run, parse(Carried, payload, "state of the run before"))
+        self._run.control.rolling = Rollover(self._run).due
 
     @workflow.run
     async def run(self, *payload: JsonValue) -> RunResult:
         """Run to the end; fails with our error code as type when configuration or provider is at fault."""
         run = self._run
         try:
-            try:
-                run.begin(_own(parse(AgentInput, payload, "input of Agent")))
-            except ApplicationError:
-                run.control.enter(RunState.FAILED)
-                raise
-            run.prepared(await calls.prepare(run.given))
-            run.control.enter(RunState.EXECUTING)
-            result = await run_agent(run)
+            result = await self._work(payload)
         except asyncio.CancelledError:
             run.control.enter(RunState.CANCELLED)
             raise
@@ -60,173 +47,19 @@ class Agent:
         await workflow.wait_condition(workflow.all_handlers_finished)
         return result
 
-    def _show(self) -> None:
-        self._view.show(self._run)
-
-    @workflow.signal(name="approve")
-    def approve(self, *payload: JsonValue) -> None:
-        """Say yes to one request: `{"request_id", "approver", "reason"?}`."""
-        self._decide_by_signal(Verdict.APPROVE, payload)
-
-    @workflow.signal(name="reject")
-    def reject(self, *payload: JsonValue) -> None:
-        """Say no to one request: `{"request_id", "approver", "reason"?}`."""
-        self._decide_by_signal(Verdict.REJECT, payload)
-
-    def _decide_by_signal(self, verdict: Verdict, payload: tuple[JsonValue, ...]) -> None:
+    async def _work(self, payload: tuple[JsonValue, ...]) -> RunResult:
+        run = self._run
+        if not run.is_prepared:
+            run.begin(_own(parse(AgentInput, payload, "input of Agent")))
+            run.prepared(await calls.prepare(run.given))
+            run.log.add(UserMessage(text=run.given.first_message))
+        run.control.enter(RunState.EXECUTING)
         try:
-            decision = parse(SignalDecision, payload, f"signal {verdict}")
-        except ApplicationError as error:
-            self._run.notice("signal.ignored", error.message)
-            return
-        if refused := self._run.approvals.by_signal(decision, verdict):
-            self._run.notice("signal.ignored", f"signal {verdict}: {refused}")
-
-    @workflow.update(name="decide")
-    async def decide(self, *payload: JsonValue) -> DecisionAnswer:
-        """Decide one request; a decision that does not count changes nothing and says why."""
-        answer = await self._run.approvals.by_update(parse(Decide, payload, "update decide"))
-        if not answer.accepted:
-            self._run.notice("decision.refused", f"{answer.request_id}: {answer.reason}")
-        return answer
-
-    @decide.validator
-    def _check_decide(self, *payload: JsonValue) -> None:
-        decide = parse(Decide, payload, "update decide")
-        if not self._run.approvals.knows(decide.request_id):
-            waiting = ", ".join(request.request_id for request in self._run.approvals.pending) or "none"
-            msg = f"unknown request {decide.request_id!r}; waiting: {waiting}"
-            raise ApplicationError(msg, type="UnknownRequest", non_retryable=True)
-
-    @workflow.signal(name="steer")
-    def steer_signal(self, *payload: JsonValue) -> None:
-        """Put a message into the running loop: `{"text", "mode"?, "id"?}`."""
-        try:
-            steer = parse(SteerPayload, payload, "signal steer")
-        except ApplicationError as error:
-            self._run.notice("signal.ignored", error.message)
-            return
-        if refused := self._run.control.refusal(steer):
-            self._run.notice("signal.ignored", f"signal steer: {refused}")
-        else:
-            self._run.control.steer(steer)
-
-    @workflow.update(name="steer")
-    def steer(self, *payload: JsonValue) -> SteerAnswer:
-        """Put a message into the running loop; returns its position in the queue."""
-        return SteerAnswer(position=self._run.control.steer(parse(SteerPayload, payload, "update steer")))
-
-    @steer.validator
-    def _check_steer(self, *payload: JsonValue) -> None:
-        refused = self._run.control.refusal(parse(SteerPayload, payload, "update steer"))
-        if refused:
-            raise ApplicationError(refused, type="InvalidInput", non_retryable=True)
-
-    @workflow.signal(name="pause")
-    async def pause_signal(self, *payload: JsonValue) -> None:
-        """Hold the run before its next step: `{"by"?, "reason"?}`."""
-        await self._control_by_signal("pause", payload)
-
-    @workflow.update(name="pause")
-    async def pause(self, *payload: JsonValue) -> RunState:
-        """Hold the run before its next step; returns the new state."""
-        return await self._control("pause", parse(ControlPayload, payload, "update pause"))
-
-    @pause.validator
-    def _check_pause(self, *payload: JsonValue) -> None:
-        parse(ControlPayload, payload, "update pause")
-
-    @workflow.signal(name="resume")
-    async def resume_signal(self, *payload: JsonValue) -> None:
-        """Let a paused run go on: `{"by"?, "reason"?}`."""
-        await self._control_by_signal("resume", payload)
-
-    @workflow.update(name="resume")
-    async def resume(self, *payload: JsonValue) -> RunState:
-        """Let a paused run go on; returns the new state."""
-        return await self._control("resume", parse(ControlPayload, payload, "update resume"))
-
-    @resume.validator
-    def _check_resume(self, *payload: JsonValue) -> None:
-        parse(ControlPayload, payload, "update resume")
-
-    @workflow.signal(name="stop")
-    async def stop_signal(self, *payload: JsonValue) -> None:
-        """End the run with what it has reached: `{"by"?, "reason"?}`."""
-        await self._control_by_signal("stop", payload)
-
-    @workflow.update(name="stop")
-    async def stop(self, *payload: JsonValue) -> RunState:
-        """End the run with what it has reached; returns the new state."""
-        return await self._control("stop", parse(ControlPayload, payload, "update stop"))
-
-    @stop.validator
-    def _check_stop(self, *payload: JsonValue) -> None:
-        parse(ControlPayload, payload, "update stop")
-
-    @workflow.signal(dynamic=True)
-    def unknown_signal(self, name: str, _args: Sequence[RawValue]) -> None:
-        """Leave a notice of a signal that no one handles."""
-        self._run.notice("signal.ignored", f"signal {name}: no such signal")
-
-    async def _control_by_signal(self, verb: str, payload: tuple[JsonValue, ...]) -> None:
-        try:
-            await self._control(verb, parse(ControlPayload, payload, f"signal {verb}"))
-        except ApplicationError as error:
-            self._run.notice("signal.ignored", error.message)
-
-    async def _control(self, verb: str, payload: ControlPayload) -> RunState:
-        """Carry out a control verb here and in the runs that this one has started."""
-        state = self._run.control.apply(verb)
-        self._run.notice(f"control.{verb}", f"by {payload.by or 'unknown'}: {payload.reason}".rstrip(": "))
-        for child in list(self._run.handles.values()):
-            with suppress(ApplicationError):  # it has closed in the meantime: there is nothing to tell it
-                await child.signal(verb, payload)
-        return state
-
-    @workflow.query(name="status")
-    def status(self) -> RunStatus:
-        """Where the run stands."""
-        return self._run.status()
-
-    @workflow.query(name="transcript")
-    def transcript(self, *payload: JsonValue) -> MessagePage:
-        """Messages of the conversation, a page at a time: `{"offset": 0, "limit": 100}`."""
-        page = parse(PageRequest, payload, "query transcript")
-        return self._run.transcript.page(page.offset, page.limit)
-
-    @workflow.query(name="pending_approvals")
-    def pending_approvals(self) -> dict[str, Any]:
-        """Answer what waits for a person: `{"requests": [...]}`."""
-        return {"requests": self._run.approvals.shown}
-
-    @workflow.query(name="request")
-    def request(self, *payload: JsonValue) -> Request:
-        """Return one pending request whole, however large its arguments are: `{"request_id"}`."""
-        identity = parse(RequestId, payload, "query request").request_id
-        found = next((request for request in self._run.approvals.pending if request.request_id == identity), None)
-        if found is None:
-            msg = f"no request {identity!r} waits"
-            raise ApplicationError(msg, type="UnknownRequest")
-        return found
-
-    @workflow.query(name="ledger")
-    def ledger(self) -> dict[str, Any]:
-        """Every tool call of the run and what became of it: `{"calls": [...]}`."""
-        return {"calls": tuple(self._run.ledger.values())}
-
-    @workflow.query(name="steps")
-    def steps(self, *payload: JsonValue) -> WorkflowResult:
-        """Turns of the run as step results, with totals: `{"offset": 0, "limit": 100}`."""
-        return report(self._run, parse(PageRequest, payload, "query steps"))
-
-    @workflow.query(name="setup")
-    def setup(self) -> Setup:
-        """What the run is made of: agent, model, tools, policy, limits, as resolved when it started."""
-        if not self._run.is_prepared:
-            msg = "the run is not prepared yet"
-            raise ApplicationError(msg, type="NotPrepared")
-        return self._run.setup
+            return await run_agent(run)
+        except RolloverError:
+            await archive(run)
+            await workflow.wait_condition(workflow.all_handlers_finished)
+            workflow.continue_as_new(args=[snapshot(run)])
 
 
 def _own(given: AgentInput) -> AgentInput:

@@ -6,19 +6,24 @@ from itertools import count
 
 from temporalio import workflow
 
-from perdure.domain.approvals import Decide, Decision, DecisionAnswer, Request, SignalDecision, Verdict
+from perdure.domain.approvals import Decide, Decision, DecisionAnswer, Request, RequestKind, SignalDecision, Verdict
 from perdure.domain.decisions import refusals
 from perdure.domain.model import JsonObject, canonical_json
 from perdure.domain.policy import Level, Rule, Ruling
 from perdure.domain.run import StopReason
+from perdure.domain.state import ApprovalsState, Waiting
 from perdure.domain.tools import call_digest
-from workflows.control import Control, RunEndedError
+from workflows.control import Control, RolloverError, RunEndedError
 
 __all__ = ["Approvals", "RulingOf", "expiry", "request_id"]
 
 
+REMEMBERED = 1_000
+"""Closed requests that a continued run still knows by their id."""
 SHOWN_CHARACTERS = 500_000
 """Of arguments in one answer to a query, which may be 2 MiB, escaped."""
+
+SOON = timedelta(milliseconds=1)
 
 RulingOf = Callable[[JsonObject], Ruling]
 
@@ -34,6 +39,31 @@ class Approvals:
         self._rules: dict[str, Rule | None] = {}
         self._rulings: dict[str, RulingOf] = {}
         self._decided: dict[str, Decision] = {}
+        self._carried = set[str]()
+        """Requests of the run before this one that nobody waits for yet."""
+
+    def restore(self, state: ApprovalsState) -> None:
+        """Go on with the requests of the run that this one continues."""
+        self._pending = {waiting.request.request_id: waiting.request for waiting in state.waiting}
+        self._rules = {waiting.request.request_id: waiting.rule for waiting in state.waiting}
+        self._decided = dict(state.decided)
+        self._carried = set(self._pending)
+
+    def snapshot(self) -> ApprovalsState:
+        """What a run that continues this one needs; closed requests are known by id, not in full."""
+        waiting = tuple(Waiting(request=request, rule=self._rules[name]) for name, request in self._pending.items())
+        closed = [(name, decision) for name, decision in self._decided.items() if name not in self._pending]
+        slim = {
+            name: decision.model_copy(update={"arguments": None, "response": None, "reason": ""})
+            for name, decision in closed[-REMEMBERED:]
+        }
+        taken = {name: self._decided[name] for name in self._pending if name in self._decided}
+        return ApprovalsState(waiting=waiting, decided={**slim, **taken})
+
+    def close(self) -> None:
+        """Forget what still waits: the run has ended."""
+        self._pending.clear()
+        self._carried.clear()
 
     @property
     def pending(self) -> tuple[Request, ...]:
@@ -56,26 +86,38 @@ class Approvals:
         return request_id in self._pending or request_id in self._decided
 
     def unused(self, request_id: str) -> str:
-        """This id, or with the first number behind it that was never asked."""
-        if not self.knows(request_id):
-            return request_id
-        return next(name for n in count(2) if not self.knows(name := f"{request_id}-{n}"))
+        """This id, or with the first number behind it, that was never asked or waits from the run before."""
+        names = (request_id if n == 1 else f"{request_id}-{n}" for n in count(1))
+        return next(name for name in names if name in self._carried or not self.knows(name))
+
+    def carries(self, request_id: str) -> bool:
+        """Whether a request of this id, or with a number behind it, waits from the run before and is to be asked on."""
+        return self.unused(request_id) in self._carried
 
     async def ask(self, request: Request, rule: Rule | None, ruling_of: RulingOf | None = None) -> Decision:
         """Open the request and wait for its decision, its timeout, or the end of the run.
 
-        `ruling_of` says what the policy thinks of edited arguments: an edit must not get around a rule.
+        A request that waits from the run before goes on waiting as it was asked. `ruling_of` says what the policy
+        thinks of edited arguments: an edit must not get around a rule.
         """
-        self._pending[request.request_id] = request
-        self._rules[request.request_id] = rule
+        if request.request_id in self._carried:
+            self._carried.discard(request.request_id)
+            request = self._pending[request.request_id]
+        else:
+            self._pending[request.request_id] = request
+            self._rules[request.request_id] = rule
         if ruling_of is not None:
             self._rulings[request.request_id] = ruling_of
         with self._control.waiting(f"{request.kind}: {request.title}"):
             self._changed()
             try:
                 await self._wait(request)
-            finally:
+            except RolloverError:  # it stays open: the next run goes on waiting
+                raise
+            except BaseException:
                 self._pending.pop(request.request_id, None)
+                raise
+            self._pending.pop(request.request_id, None)
         self._changed()
         decision = self._decided.get(request.request_id)
         if decision is None or decision.verdict is Verdict.STOP:
@@ -83,12 +125,12 @@ class Approvals:
         return decision
 
     async def _wait(self, request: Request) -> None:
-        expiry = None if request.expires_at is None else request.expires_at - workflow.now()
+        expiry = None if request.expires_at is None else max(request.expires_at - workflow.now(), SOON)
         deadline = self._control.until_deadline
         timeout = min((length for length in (expiry, deadline) if length is not None), default=None)
         try:
             await workflow.wait_condition(
-                lambda: request.request_id in self._decided or self._control.stopping,
+                lambda: request.request_id in self._decided or self._control.stopping or self._control.rolling(),
                 timeout=timeout,
                 timeout_summary=f"{request.request_id} expires",
             )
@@ -96,6 +138,8 @@ class Approvals:
             if deadline is not None and timeout == deadline:
                 raise RunEndedError(StopReason.TIME_LIMIT) from None
             self._expire(request.request_id)
+        if request.request_id not in self._decided and not self._control.stopping:
+            raise RolloverError
 
     def by_signal(self, payload: SignalDecision, verdict: Verdict) -> str:
         """Take a decision by signal; returns why it was refused, or an empty string."""
@@ -109,9 +153,14 @@ class Approvals:
 
     async def by_update(self, payload: Decide) -> DecisionAnswer:
         """Take a decision by update; the answer tells the state that follows from it."""
+        name = payload.request_id
+        if payload.verdict is Verdict.EDIT:  # judged by the rule of its call, which a continued run first asks again
+            await workflow.wait_condition(lambda: name not in self._carried or self._control.stopping)
         code, reason = self._take(payload, "update")
         if not code:
-            await workflow.wait_condition(lambda: payload.request_id not in self._pending)
+            await workflow.wait_condition(
+                lambda: name not in self._pending or name in self._carried or self._control.draining
+            )
         return DecisionAnswer(
             accepted=not code,
             request_id=payload.request_id,
@@ -120,6 +169,12 @@ class Approvals:
             code=code,
             reason=reason,
         )
+
+    def settle(self, kind: RequestKind, decision: Decision) -> None:
+        """Decide every waiting request of this kind: what it asked for was done in another way."""
+        for name, request in self._pending.items():
+            if request.kind is kind:
+                self._decided.setdefault(name, decision)
 
     def _take(self, payload: Decide, via: str) -> tuple[str, str]:
         code, reason = self._refusal(payload)
@@ -150,9 +205,8 @@ class Approvals:
     def _expire(self, request_id: str) -> None:
         rule = self._rules.get(request_id)
         verdict = Verdict.STOP if rule is not None and rule.on_timeout == "stop" else Verdict.REJECT
-        self._decided[request_id] = Decision(
-            verdict=verdict, by="timeout", reason="nobody decided in time", via="timer"
-        )
+        late = Decision(verdict=verdict, by="timeout", reason="nobody decided in time", via="timer")
+        self._decided.setdefault(request_id, late)
 
 
 def request_id(number: int, tool: str, arguments: JsonObject) -> str:

@@ -9,11 +9,24 @@ from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError, CancelledError
 from temporalio.workflow import ActivityCancellationType
 
+from perdure.domain.archive import Archived, ArchiveRequest
+from perdure.domain.context import Compaction, CompactRequest
 from perdure.domain.run import AgentInput, ModelReply, ModelRequest, Setup, StopReason
+from perdure.domain.state import Carried
 from perdure.domain.tools import CallOutcome, ToolCall, ToolSpec, Verification
 from workflows.control import Control, RunEndedError
 
-__all__ = ["call_tool", "prepare", "reply", "verify"]
+__all__ = [
+    "archive",
+    "call_tool",
+    "close_session",
+    "compact",
+    "open_session",
+    "prepare",
+    "reply",
+    "stored_reply",
+    "verify",
+]
 
 HEARTBEAT = timedelta(seconds=3)
 ONCE_HEARTBEAT = timedelta(seconds=5)
@@ -24,6 +37,10 @@ OUTAGE = timedelta(hours=24)
 TOOL_GRACE = timedelta(seconds=5)
 REPEATS = 10
 STEADY = timedelta(seconds=1)
+
+STORING = timedelta(minutes=5)
+PATIENT = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(minutes=1))
+"""For the blob store: nothing can go on without it, so its outage is waited out, for as long as it lasts."""
 
 T = TypeVar("T")
 
@@ -78,6 +95,74 @@ def _start_reply(request: ModelRequest, turn: int, attempts: int) -> "workflow.A
         heartbeat_timeout=HEARTBEAT,
         retry_policy=_retry(attempts),
         summary=f"turn {turn}",
+    )
+
+
+async def compact(control: Control, request: CompactRequest, left: timedelta | None) -> Compaction:
+    """Make the conversation smaller, which may ask the model for a summary; trouble that lasts is an empty answer."""
+    task = workflow.start_activity(
+        "context.compact",
+        request,
+        result_type=Compaction,
+        start_to_close_timeout=MODEL_CALL,
+        heartbeat_timeout=HEARTBEAT,
+        retry_policy=_retry(QUICK_TRIES),
+        summary=f"make the conversation smaller before turn {request.turn + 1}",
+    )
+    try:
+        return await _until_stopped(control, task, left)
+    except ActivityError as error:
+        _pass_on_cancel(error)
+        return Compaction(problem=str(getattr(error.cause, "message", None) or error.cause))
+
+
+async def archive(request: ArchiveRequest) -> Archived:
+    """Store what leaves the workflow; an outage of the store is waited out."""
+    return await workflow.execute_activity(
+        "run.archive",
+        request,
+        result_type=Archived,
+        start_to_close_timeout=STORING,
+        heartbeat_timeout=HEARTBEAT,
+        retry_policy=PATIENT,
+        summary="store the transcript and continue as new",
+    )
+
+
+async def open_session() -> Carried | None:
+    """State of the session that had this id before and was closed; None: there was none."""
+    return await workflow.execute_activity(
+        "session.open",
+        result_type=Carried | None,  # pyright: ignore[reportArgumentType] - the SDK decodes unions
+        start_to_close_timeout=STORING,
+        heartbeat_timeout=HEARTBEAT,
+        retry_policy=PATIENT,
+        summary="look for an earlier session of this id",
+    )
+
+
+async def close_session(state: Carried | None) -> None:
+    """Keep the state of a session that closes, so that it can be opened again; None: it has ended for good."""
+    await workflow.execute_activity(
+        "session.close",
+        state,
+        start_to_close_timeout=STORING,
+        heartbeat_timeout=HEARTBEAT,
+        retry_policy=PATIENT,
+        summary="close the session" if state else "end the session",
+    )
+
+
+async def stored_reply(blob: str, number: int) -> str:
+    """Text of the message with this number in a stored page."""
+    return await workflow.execute_activity(
+        "session.reply",
+        args=[blob, number],
+        result_type=str,
+        start_to_close_timeout=STORING,
+        heartbeat_timeout=HEARTBEAT,
+        retry_policy=PATIENT,
+        summary="read an earlier reply",
     )
 
 

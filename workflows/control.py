@@ -1,7 +1,8 @@
 """The state machine of one run: pause, resume, steer and stop, what it waits for, and how long it has really worked.
 
 idle -> executing -> completed | failed | cancelled; beside executing: waiting (a person, an outage), paused, stopping.
-What shows, in this order: an end, stopping, paused, waiting, executing.
+A long run continues as new (checkpointing) and executes again; a session is idle between questions.
+What shows, in this order: an end, stopping, paused, idle or checkpointing, waiting, executing.
 """
 
 from collections.abc import Callable, Generator
@@ -13,12 +14,15 @@ from temporalio import workflow
 from perdure.domain.control import SteerPayload
 from perdure.domain.errors import ErrorInfo
 from perdure.domain.run import RunState, StopReason
+from perdure.domain.state import ControlState
 
-__all__ = ["MAX_QUEUED", "Control", "RunEndedError"]
+__all__ = ["MAX_QUEUED", "Control", "RolloverError", "RunEndedError"]
 
 MAX_QUEUED = 100
 MAX_SHOWN = 1_000
 """Characters of a queued message in the status, which must fit into one answer."""
+REMEMBERED = 1_000
+"""Ids of steering messages that a continued run still knows."""
 ENDED = (RunState.COMPLETED, RunState.FAILED, RunState.CANCELLED)
 NOT_WORKING = (RunState.WAITING, RunState.PAUSED)
 
@@ -33,6 +37,10 @@ class RunEndedError(Exception):
         self.error = error
 
 
+class RolloverError(Exception):
+    """The run stands still at a place where it can continue as new; its state says where it was."""
+
+
 class Control:
     """What people asked of the run; `changed` is called after every change of the state that shows."""
 
@@ -41,6 +49,7 @@ class Control:
         self._changed = changed
         self._phase = RunState.IDLE
         self._shown = RunState.IDLE
+        self._begun = False
         self._paused = False
         self._stopping = False
         self._waits: list[str] = []
@@ -49,7 +58,32 @@ class Control:
         self._idle = timedelta()
         self._deadline: datetime | None = None
         self._steering: list[SteerPayload] = []
-        self._steer_ids: set[str] = set()
+        self._steer_ids: dict[str, None] = {}
+        self.rolling: Callable[[], bool] = lambda: False
+        """Whether the run should continue as new at the next place where it can."""
+
+    def restore(self, state: ControlState) -> None:
+        """Go on as the run that this one continues."""
+        self._paused, self._stopping = state.paused, state.stopping
+        self._started, self._idle = state.started, timedelta(seconds=state.idle)
+        self._steering = list(state.steering)
+        self._steer_ids = dict.fromkeys(state.steer_ids)
+
+    def snapshot(self) -> ControlState:
+        """What a run that continues this one needs."""
+        return ControlState(
+            paused=self._paused,
+            stopping=self._stopping,
+            started=self._started,
+            idle=(workflow.now() - self._started - self.worked).total_seconds(),
+            steering=tuple(self._steering),
+            steer_ids=tuple(self._steer_ids)[-REMEMBERED:],
+        )
+
+    def restart_clock(self) -> None:
+        """Count working time from here: a session does for each question."""
+        self._started = self._since = workflow.now()
+        self._idle = timedelta()
 
     @property
     def state(self) -> RunState:
@@ -60,6 +94,21 @@ class Control:
     def stopping(self) -> bool:
         """Whether the run was told to stop."""
         return self._stopping
+
+    @property
+    def ended(self) -> bool:
+        """Whether the run is over."""
+        return self._phase in ENDED
+
+    @property
+    def draining(self) -> bool:
+        """Whether the run only waits for its handlers to finish before it continues as new."""
+        return self._phase is RunState.CHECKPOINTING
+
+    @property
+    def started(self) -> datetime:
+        """When the run, or the question of a session, began."""
+        return self._started
 
     @property
     def waiting_for(self) -> str | None:
@@ -97,6 +146,7 @@ class Control:
     def enter(self, phase: RunState) -> None:
         """Go to another phase of life: executing, completed, failed, cancelled."""
         self._phase = phase
+        self._begun = self._begun or phase is RunState.EXECUTING
         self._refresh()
 
     @contextmanager
@@ -143,7 +193,7 @@ class Control:
         if not steer.id or steer.id not in self._steer_ids:
             self._steering.append(steer)
         if steer.id:
-            self._steer_ids.add(steer.id)
+            self._steer_ids[steer.id] = None
         return len(self._steering)
 
     def take(self, *, idle: bool) -> list[SteerPayload]:
@@ -165,11 +215,14 @@ class Control:
             raise RunEndedError(StopReason.TIME_LIMIT)
 
     async def hold(self) -> None:
-        """Stand still while paused; end the run when it was told to stop or its deadline has come."""
+        """Stand still while paused; end the run when it was told to stop or its deadline has come.
+
+        Here a run can continue as new: between two steps nothing is in flight.
+        """
         if self._paused and not self._stopping:
             try:
                 await workflow.wait_condition(
-                    lambda: not self._paused or self._stopping,
+                    lambda: not self._paused or self._stopping or self.rolling(),
                     timeout=self.until_deadline,
                     timeout_summary="deadline of the run",
                 )
@@ -177,6 +230,8 @@ class Control:
                 raise RunEndedError(StopReason.TIME_LIMIT) from None
         if self._stopping:
             raise RunEndedError(StopReason.STOPPED)
+        if self.rolling():
+            raise RolloverError
 
     def _refresh(self) -> None:
         before, self._shown = self._shown, self._current()
@@ -189,10 +244,12 @@ class Control:
         self._changed()
 
     def _current(self) -> RunState:
-        if self._phase in ENDED or self._phase is RunState.IDLE:
+        if self._phase in ENDED or not self._begun:
             return self._phase
         if self._stopping:
             return RunState.STOPPING
         if self._paused:
             return RunState.PAUSED
+        if self._phase in {RunState.IDLE, RunState.CHECKPOINTING}:
+            return self._phase
         return RunState.WAITING if self._waits else self._phase

@@ -5,14 +5,19 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
+from temporalio import workflow
+from temporalio.api.common.v1 import Payload
+from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
 
+from perdure.domain.archive import SLICE, Slice
 from perdure.domain.explain import explain
 from perdure.domain.model import JsonValue
 
-__all__ = ["parse"]
+__all__ = ["answer", "is_carried", "parse"]
 
 M = TypeVar("M", bound=BaseModel)
+A = TypeVar("A")
 
 
 def parse(model: type[M], payload: Sequence[JsonValue], what: str) -> M:
@@ -30,3 +35,16 @@ def parse(model: type[M], payload: Sequence[JsonValue], what: str) -> M:
 
 def _invalid(message: str) -> ApplicationError:
     return ApplicationError(message, type="InvalidInput", non_retryable=True)
+
+
+def is_carried(payload: Sequence[JsonValue]) -> bool:
+    """Whether this run continues another one: only then is its input the state of that run."""
+    first = payload[0] if payload else None
+    return workflow.info().continued_run_id is not None and isinstance(first, dict) and "version" in first
+
+
+def answer(found: A | Slice) -> A | RawValue:
+    """Answer of a query; what lies in the blob store is put in by the worker when it sends the answer."""
+    if not isinstance(found, Slice):
+        return found
+    return RawValue(Payload(metadata={"encoding": SLICE}, data=found.wire_json().encode()))

@@ -9,7 +9,7 @@ from perdure.domain.tools import ToolSpec, call_digest
 from workflows.approvals import RulingOf, expiry, request_id
 from workflows.run import AgentRun
 
-__all__ = ["ask_about_call"]
+__all__ = ["ask_about_call", "unknown_id"]
 
 MAX_TITLE = 200
 
@@ -32,7 +32,7 @@ async def ask_about_call(  # noqa: PLR0913 - what a request is made of
     now, wait = workflow.now(), expiry(rule)
     identity = request_id(number, spec.name, arguments)
     if kind is RequestKind.UNKNOWN_OUTCOME:
-        identity = run.approvals.unused(f"{identity}-unknown")
+        identity = run.approvals.unused(unknown_id(number, spec, arguments))
     request = Request(
         request_id=identity,
         kind=kind,
@@ -57,6 +57,11 @@ async def ask_about_call(  # noqa: PLR0913 - what a request is made of
     words = f"{identity} ({spec.name}): {decision.verdict} by {decision.by} ({decision.via}){reason}"
     run.notice("decision", words)
     return decision
+
+
+def unknown_id(number: int, spec: ToolSpec, arguments: JsonObject) -> str:
+    """Id of the first question what became of a call."""
+    return f"{request_id(number, spec.name, arguments)}-unknown"
 
 
 def _title(spec: ToolSpec, arguments: JsonObject) -> str:

@@ -1,36 +1,37 @@
 """Everything one run knows: its setup, conversation, budget, ledger, requests, children and notices."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from temporalio import workflow
 
+from perdure.domain.agents import Limits
 from perdure.domain.budget import Spent
 from perdure.domain.control import SteerPayload
 from perdure.domain.errors import ErrorInfo
-from perdure.domain.messages import ToolResultMessage, TranscriptRef, UserMessage
+from perdure.domain.log import Log
+from perdure.domain.messages import ToolResultMessage, UserMessage
 from perdure.domain.model import JsonValue
-from perdure.domain.run import AgentInput, Child, Notice, RunResult, RunStatus, Setup, StopReason
-from perdure.domain.tools import CallState, LedgerEntry, ToolSpec
-from perdure.domain.transcript import Transcript
+from perdure.domain.run import AgentInput, Basis, Child, Notice, RunResult, RunStatus, Setup, StopReason
+from perdure.domain.tokens import Calibration
+from perdure.domain.tools import CallState, ToolSpec
 from workflows.approvals import Approvals
 from workflows.control import Control
+from workflows.ledger import Ledger
+from workflows.steps import Steps
 
-__all__ = ["NOT_RUN", "AgentRun", "Mark"]
+if TYPE_CHECKING:
+    from perdure.domain.calls import Planned
+
+__all__ = ["NOT_RUN", "AgentRun"]
 
 NOT_RUN = "NOT_RUN"
 """Error code of calls that were asked for but never started because the run ended."""
 
 MAX_NOTICES = 200
 
-
-class Mark(NamedTuple):
-    """Where a turn begins: when, after how many messages, and after how many tokens."""
-
-    at: datetime
-    length: int
-    tokens: int
+L = TypeVar("L", AgentInput, Setup)
 
 
 class Ended(NamedTuple):
@@ -41,25 +42,50 @@ class Ended(NamedTuple):
 
 
 class AgentRun:
-    """State of one run; `changed` is called whenever what people see of it has changed."""
+    """State of one run; `changed` is called whenever what people see of it has changed.
+
+    What must outlive a continue-as-new is written and read in `workflows.carry`.
+    """
 
     def __init__(self, changed: Callable[[], None]) -> None:
         """Start before the setup is known."""
         self.control = Control(changed)
         self.changed = changed
         self.approvals = Approvals(self.control, changed)
-        self.transcript = Transcript()
-        self.sent = TranscriptRef(length=0, digest="")
+        self.log = Log()
+        self.sent = 0
+        """Messages of the chain that the model has been sent."""
+        self.edition = 0
+        """Compactions so far."""
+        self.stuck = 0
+        """Characters of the view when a compaction last saved nothing."""
+        self.calibration = Calibration()
         self.spent = Spent()
-        self.ledger: dict[int, LedgerEntry] = {}
+        self.earlier = Spent()
+        """What earlier questions of a session have used; their limits are not those of this one."""
+        self.said_before = ""
+        self.said_from = 0
+        """Where in the chain the current question begins, and the last text of the model before this run."""
+        self.extended = 0
+        """How often people were asked for more than the limits."""
+        self.asks_on = False
+        """Whether another question may follow: then a script may have steps left."""
+        self.repairs = 0
+        self.failures = 0
+        self.ledger = Ledger()
+        self.turn: list[Planned] | None = None
+        """The tool calls of a turn that is not over."""
+        self.steps = Steps()
         self.children: dict[str, Child] = {}
         self.handles: dict[str, workflow.ChildWorkflowHandle[Any, RunResult]] = {}
-        self.marks: list[Mark] = []
         self.ended: Ended | None = None
         self.notices: list[Notice] = []
         self.warnings: list[str] = []
         self._given: AgentInput | None = None
         self._setup: Setup | None = None
+        self._basis: Basis | None = None
+        self.upcoming: tuple[AgentInput, Setup] | None = None
+        """Input and setup that wait for the end of the turn."""
 
     @property
     def given(self) -> AgentInput:
@@ -78,44 +104,93 @@ class AgentRun:
         """Whether the setup is known."""
         return self._setup is not None
 
+    @property
+    def total(self) -> Spent:
+        """What the run has used, over all questions of a session."""
+        return self.spent.plus(self.earlier)
+
+    @property
+    def basis(self) -> Basis:
+        """What the next model call builds on."""
+        if self._basis is None or self._basis.view is not self.log.view:
+            self._basis = Basis.of(self.setup, self.log.view, self.edition)
+        return self._basis
+
     def begin(self, given: AgentInput) -> None:
         """Take the input."""
         self._given = given
 
     def prepared(self, setup: Setup) -> None:
-        """Take the setup; from here on it never changes."""
-        self._setup = setup
-        self.control.bound(setup.limits.deadline)
+        """Take the setup; from here on only `configure` changes it."""
+        self._take(setup)
         self.warnings.extend(setup.warnings)
+
+    def restored(self, setup: Setup, upcoming: tuple[AgentInput, Setup] | None) -> None:
+        """Take the setup of the run that this one continues."""
+        self._take(setup)
+        self.upcoming = upcoming
+
+    def _take(self, setup: Setup) -> None:
+        self._setup = setup
+        self._basis = None
+        self.control.bound(setup.limits.deadline)
         self.tools: dict[str, ToolSpec] = {spec.name: spec for spec in setup.tools}
 
-    def begin_turn(self) -> None:
-        """Note that another turn begins."""
-        self.marks.append(Mark(workflow.now(), len(self.transcript), self.spent.tokens))
+    def configured(self, given: AgentInput, setup: Setup) -> None:
+        """Take another input and setup, at once or, in the middle of a turn, when its calls are answered."""
+        self.upcoming = (given, setup)
+        if self.turn is None:
+            self.reconfigure()
 
-    def next_number(self) -> int:
-        """Number of the next tool call, from 1."""
-        return len(self.ledger) + 1
+    def reconfigure(self) -> None:
+        """Take the setup that waits for the end of the turn, if there is one."""
+        if self.upcoming is not None:
+            self._given, setup = self.upcoming
+            self._take(setup)
+            self.upcoming = None
+            self.calibration = self.calibration.restarted()
 
-    def mark(self, number: int, state: CallState, error: str = "") -> None:
-        """Move a call of the ledger to another state."""
-        self.ledger[number] = self.ledger[number].model_copy(update={"state": state, "error": error})
+    @property
+    def latest(self) -> tuple[AgentInput, Setup]:
+        """Input and setup as they will be when the turn is over."""
+        return self.upcoming or (self.given, self.setup)
+
+    def limit(self, limits: Limits) -> None:
+        """Take other limits at once; a later `configure` builds on them."""
+        self._given = _limited(self.given, limits)
+        self._take(_limited(self.setup, limits))
+        if self.upcoming is not None:
+            given, setup = self.upcoming
+            self.upcoming = (_limited(given, limits), _limited(setup, limits))
+
+    def ask(self) -> None:
+        """Begin another question of a session: limits and working time count anew."""
+        self.earlier, self.spent = self.total, Spent(context=self.spent.context)
+        self.repairs = self.failures = 0
+        self.said_before, self.said_from = "", len(self.log)
+        self.ended, self.warnings = None, list(self.setup.warnings)
+        self.control.restart_clock()
 
     def notice(self, code: str, text: str) -> None:
         """Leave a notice for people; the oldest make room."""
         self.notices.append(Notice(at=workflow.now(), code=code, text=text[:2_000]))
         del self.notices[:-MAX_NOTICES]
 
-    def hear(self, steering: list[SteerPayload]) -> bool:
+    def hear(self, steering: Iterable[SteerPayload]) -> bool:
         """Put steering messages into the conversation; says whether there were any."""
-        self.transcript.extend(UserMessage(text=item.text, id=item.id) for item in steering)
-        return bool(steering)
+        before = len(self.log)
+        self.log.extend(UserMessage(text=item.text, id=item.id) for item in steering)
+        return len(self.log) > before
+
+    def mark(self, number: int, state: CallState, error: str = "") -> None:
+        """Move a call of the ledger to another state."""
+        self.ledger.mark(number, state, error)
 
     def close_calls(self, why: str) -> None:
         """Answer the calls of the last message, which will not run: no call stays without an answer."""
-        last = self.transcript.messages[-1]
+        last = self.log.held[-1]
         calls = last.calls if last.kind == "assistant" else ()
-        self.transcript.extend(
+        self.log.extend(
             ToolResultMessage(call_id=part.id, tool=part.tool, text=f"Not run: {why}.", error=NOT_RUN) for part in calls
         )
 
@@ -133,8 +208,14 @@ class AgentRun:
 
     def result(self, reason: StopReason, error: ErrorInfo | None = None) -> RunResult:
         """The run ends short of its goal; its output is the last text of the model."""
-        texts = (m.text for m in reversed(self.transcript.messages) if m.kind == "assistant")
-        return self._end(reason, next((text for text in texts if text), ""), error)
+        return self._end(reason, self.said, error)
+
+    @property
+    def said(self) -> str:
+        """The last text of the model in this run, or what it had said when the run before continued as this one."""
+        here = self.log.held[max(self.said_from - self.log.base, 0) :]
+        texts = (message.text for message in reversed(here) if message.kind == "assistant")
+        return next((text for text in texts if text), self.said_before)
 
     def _end(self, reason: StopReason, output: JsonValue, error: ErrorInfo | None) -> RunResult:
         result = RunResult(
@@ -147,21 +228,22 @@ class AgentRun:
             usage=self.spent.usage,
             warnings=tuple(self.warnings),
         )
+        self.steps.close(self)
         self.ended = Ended(workflow.now(), result)
         return result
 
     def status(self) -> RunStatus:
         """Answer of the query `status`."""
-        setup = self._setup
+        setup, total = self._setup, self.total
         return RunStatus(
             state=self.control.state,
             waiting_for=self.control.waiting_for,
             agent="" if setup is None else setup.agent.name,
             model="" if setup is None else setup.model,
-            turn=self.spent.turns,
-            tool_calls=self.spent.tool_calls,
+            turn=total.turns,
+            tool_calls=total.tool_calls,
             pending=self.approvals.shown,
-            usage=self.spent.usage,
+            usage=total.usage,
             left={} if setup is None else self._left(),
             queued=self.control.queued,
             children=tuple(self.children.values()),
@@ -181,3 +263,7 @@ class AgentRun:
             "depth": limits.depth - (self.given.lineage.level if self.given.lineage else 0),
             "deadline": None if limits.deadline is None else limits.deadline.isoformat(),
         }
+
+
+def _limited(of: L, limits: Limits) -> L:
+    return of.model_copy(update={"limits": of.limits.overridden_by(limits)})

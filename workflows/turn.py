@@ -1,25 +1,26 @@
 """The tool calls of one turn: checked, gated, run as their effects allow, and answered in the model's order."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from temporalio import workflow
 
 from perdure.domain.approvals import Decision, RequestKind, Verdict
 from perdure.domain.arguments import check_arguments, closest
+from perdure.domain.calls import Planned
 from perdure.domain.messages import CallPart, ToolResultMessage
 from perdure.domain.model import JsonObject, canonical_json
-from perdure.domain.policy import Level, Policy, Rule, Ruling, matches_any, rule_for, stricter
+from perdure.domain.policy import Level, Policy, Ruling, matches_any, rule_for, stricter
 from perdure.domain.run import StopReason
-from perdure.domain.tools import CallOutcome, CallState, Effect, LedgerEntry, ToolCall, ToolSpec, call_digest, call_key
+from perdure.domain.tools import CallOutcome, CallState, Effect, ToolCall, ToolSpec, call_digest, call_key
 from workflows import hosted
-from workflows.control import RunEndedError
+from workflows.control import RolloverError, RunEndedError
 from workflows.effects import perform
+from workflows.limits import reach
 from workflows.requests import ask_about_call
 from workflows.run import NOT_RUN, AgentRun
 from workflows.together import together
 
-__all__ = ["run_calls"]
+__all__ = ["plan_calls", "run_calls"]
 
 MOST_CALLS = 500
 """Calls of one turn that are looked at: a workflow task must stay short."""
@@ -30,61 +31,58 @@ MAX_SHOWN = 2_000
 MAX_NAME = 100
 
 
-@dataclass
-class Planned:
-    """One call on its way; `answer` is set as soon as it is known, also without running anything."""
-
-    number: int
-    part: CallPart
-    spec: ToolSpec | None
-    arguments: JsonObject
-    level: Level = Level.NONE
-    rule: Rule | None = None
-    note: str = ""
-    answer: CallOutcome | None = None
-
-    @property
-    def overlaps(self) -> bool:
-        """Whether the call may run beside its neighbours."""
-        return self.spec is not None and self.spec.effect.repeatable and self.spec.host == "activity"
+def plan_calls(run: AgentRun, parts: Sequence[CallPart]) -> None:
+    """Enter the calls of a turn into the ledger, and find what stands against each before anyone is asked."""
+    run.turn = [_plan(run, part, number) for number, part in enumerate(parts, start=1)]
 
 
-async def run_calls(run: AgentRun, parts: Sequence[CallPart]) -> bool:
-    """Answer every call of a turn in the transcript; says whether at least one did not fail.
+async def run_calls(run: AgentRun) -> bool:
+    """Answer every planned call of the turn in the transcript; says whether at least one did not fail.
 
-    Calls are checked first, all approvals of the turn are asked at once, then neighbouring repeatable calls run
-    together and all others one at a time, in order. Whatever ends the run in between, no call stays unanswered.
+    All approvals of the turn are asked at once, then neighbouring repeatable calls run together and all others one at
+    a time, in order. Whatever ends the run in between, no call stays unanswered; a run that continues as new comes
+    back here with what was planned, and goes on where it was.
     """
-    plans = [_plan(run, part, number) for number, part in enumerate(parts, start=1)]
+    plans = run.turn or []
     try:
-        _reserve(run, plans)
-        await together(_gate(run, plan) for plan in plans if plan.answer is None)
-        for group in _groups(plans):
+        await _reserve(run, plans)
+        await together(_gate(run, plan) for plan in plans if plan.answer is None and not plan.gated)
+        for group in _groups(run, plans):
             await run.control.hold()
             await together(_execute(run, plan) for plan in group)
-    finally:
-        for plan in plans:
-            run.transcript.add(_message(plan))
+    except (RolloverError, GeneratorExit):  # GeneratorExit: a worker drops the run from its memory
+        raise
+    except BaseException:
+        _close(run, plans)
+        raise
+    _close(run, plans)
     return any(not plan.answer.error or plan.answer.error == "REJECTED" for plan in plans if plan.answer)
 
 
+def _close(run: AgentRun, plans: Sequence[Planned]) -> None:
+    """Put the results into the transcript: the turn is over."""
+    results = [_message(run, plan) for plan in plans]
+    run.log.extend(results)
+    run.steps.answered(results)
+    run.turn = None
+
+
 def _plan(run: AgentRun, part: CallPart, number: int) -> Planned:
-    """Enter the call into the ledger and find what stands against it before anyone is asked."""
     spec = run.tools.get(part.tool)
-    plan = Planned(run.next_number(), part, spec, part.arguments)
-    problem = _problem(run, plan, number)
     effect = Effect.PURE if spec is None else spec.effect
-    digest = call_digest(part.tool, part.arguments)
-    run.ledger[plan.number] = LedgerEntry(
-        number=plan.number, tool=part.tool, effect=effect, digest=digest, key="", state=CallState.PLANNED
-    )
-    if problem is not None:
-        plan.answer = problem
-        run.mark(plan.number, CallState.FAILED, problem.error)
+    plan = Planned(run.ledger.plan(part.tool, effect, call_digest(part.tool, part.arguments)), part, part.arguments)
+    plan.answer = _problem(run, plan, number)
+    if plan.answer is not None:
+        run.mark(plan.number, CallState.FAILED, plan.answer.error)
         return plan
     ruling = _ruling(run, part.tool, effect, part.arguments)
     plan.level, plan.rule = ruling.level, ruling.rule
     return plan
+
+
+def _spec(run: AgentRun, plan: Planned) -> ToolSpec:
+    """The tool of a call: calls of unknown tools are answered already, and tools stay as they are for a turn."""
+    return run.tools[plan.part.tool]
 
 
 def _ruling(run: AgentRun, tool: str, effect: Effect, arguments: JsonObject) -> Ruling:
@@ -98,7 +96,8 @@ def _ruling(run: AgentRun, tool: str, effect: Effect, arguments: JsonObject) -> 
 
 
 def _problem(run: AgentRun, plan: Planned, number: int) -> CallOutcome | None:
-    name, spec = plan.part.tool, plan.spec
+    name = plan.part.tool
+    spec = run.tools.get(name)
     if number > MOST_CALLS:
         return CallOutcome(error="TOO_MANY_CALLS", text=f"At most {MOST_CALLS} calls fit into one turn: ask again.")
     if spec is None:
@@ -120,19 +119,18 @@ def _problem(run: AgentRun, plan: Planned, number: int) -> CallOutcome | None:
 
 async def _gate(run: AgentRun, plan: Planned) -> None:
     """Let the call through, or answer it: by the policy, or by a person."""
-    assert plan.spec is not None  # noqa: S101 - calls of unknown tools are answered already
+    spec = _spec(run, plan)
     if plan.level is Level.DENY:
         _refuse(run, plan, CallOutcome(error="DENIED", text="The policy of this run does not allow this call."))
     elif plan.level is Level.NOTIFY:
-        run.notice("call.notified", f"{plan.spec.name} {canonical_json(plan.arguments)}")
+        run.notice("call.notified", f"{spec.name} {canonical_json(plan.arguments)}")
     if plan.answer is not None:
         return
-    if plan.spec.name == hosted.ASK_HUMAN:
-        plan.answer = await hosted.ask_human(run, plan.number, plan.spec, plan.arguments, plan.rule)
+    if spec.name == hosted.ASK_HUMAN:
+        plan.answer = await hosted.ask_human(run, plan.number, spec, plan.arguments, plan.rule)
         run.spent.tool_calls += 1
         run.mark(plan.number, CallState.FAILED if plan.answer.error else CallState.DONE, plan.answer.error)
     elif plan.level.waits:
-        spec = plan.spec
         decision = await ask_about_call(
             run,
             RequestKind.TOOL_CALL,
@@ -144,6 +142,7 @@ async def _gate(run: AgentRun, plan: Planned) -> None:
             ruling_of=lambda arguments: _ruling(run, spec.name, spec.effect, arguments),
         )
         _apply(run, plan, decision)
+    plan.gated = True
 
 
 def _apply(run: AgentRun, plan: Planned, decision: Decision) -> None:
@@ -168,46 +167,55 @@ def _refuse(run: AgentRun, plan: Planned, outcome: CallOutcome) -> None:
         raise RunEndedError(StopReason.REJECTED)
 
 
-def _reserve(run: AgentRun, plans: Sequence[Planned]) -> None:
-    """End the run before anything of this turn starts when its calls do not fit into what is left."""
-    wanted = sum(plan.answer is None for plan in plans)
-    if wanted > run.setup.limits.tool_calls - run.spent.tool_calls:
-        raise RunEndedError(StopReason.TOOL_CALL_LIMIT)
+async def _reserve(run: AgentRun, plans: Sequence[Planned]) -> None:
+    """End the run, or ask for more, before anything starts when the calls of a turn do not fit into what is left."""
+    wanted = sum(plan.answer is None and not plan.begun for plan in plans)
+    while wanted > run.setup.limits.tool_calls - run.spent.tool_calls:
+        await reach(run, StopReason.TOOL_CALL_LIMIT)
 
 
-def _groups(plans: Sequence[Planned]) -> list[list[Planned]]:
+def _groups(run: AgentRun, plans: Sequence[Planned]) -> list[list[Planned]]:
     """Calls that run together: neighbours that may overlap; every other call alone; the order is kept."""
     groups: list[list[Planned]] = []
     for plan in (plan for plan in plans if plan.answer is None):
-        if groups and plan.overlaps and groups[-1][-1].overlaps and len(groups[-1]) < MOST_AT_ONCE:
+        if groups and len(groups[-1]) < MOST_AT_ONCE and _overlaps(run, plan) and _overlaps(run, groups[-1][-1]):
             groups[-1].append(plan)
         else:
             groups.append([plan])
     return groups
 
 
+def _overlaps(run: AgentRun, plan: Planned) -> bool:
+    """Whether the call may run beside its neighbours."""
+    spec = _spec(run, plan)
+    return spec.effect.repeatable and spec.host == "activity"
+
+
 async def _execute(run: AgentRun, plan: Planned) -> None:
     """Run one call whose arguments are final; its key is fixed here, before anything is scheduled."""
-    assert plan.spec is not None  # noqa: S101 - calls of unknown tools are answered already
-    info, digest = workflow.info(), call_digest(plan.part.tool, plan.arguments)
+    spec, info, digest = _spec(run, plan), workflow.info(), call_digest(plan.part.tool, plan.arguments)
     key = call_key(info.workflow_id, info.first_execution_run_id, plan.number, digest)
-    entry = run.ledger[plan.number]
-    run.ledger[plan.number] = entry.model_copy(update={"digest": digest, "key": key, "state": CallState.RUNNING})
-    run.spent.tool_calls += 1
-    call = ToolCall(number=plan.number, tool=plan.part.tool, arguments=plan.arguments, key=key)
-    if plan.spec.host == "workflow":
+    if not plan.begun:
+        plan.begun = True
+        run.ledger.run(plan.number, digest, key)
+        run.spent.tool_calls += 1
+    if spec.host == "workflow":
         plan.answer = await hosted.delegate(run, plan.number, plan.arguments)
     else:
-        plan.answer = await perform(run, plan.spec, call, plan.rule)
+        call = ToolCall(number=plan.number, tool=plan.part.tool, arguments=plan.arguments, key=key)
+        plan.answer = await perform(run, spec, call, plan)
     run.mark(plan.number, CallState.FAILED if plan.answer.error else CallState.DONE, plan.answer.error)
 
 
-def _message(plan: Planned) -> ToolResultMessage:
+def _message(run: AgentRun, plan: Planned) -> ToolResultMessage:
     answer = plan.answer or CallOutcome(error=NOT_RUN, text="Not run: the run ended before this call.")
+    spec = run.tools.get(plan.part.tool)
     return ToolResultMessage(
         call_id=plan.part.id,
         tool=plan.part.tool,
         text=plan.note + answer.text,
         error=answer.error,
-        untrusted=plan.spec is not None and plan.spec.untrusted and not answer.error,
+        untrusted=spec is not None and spec.untrusted and not answer.error,
+        blob=answer.blob,
+        size=answer.size,
     )

@@ -50,7 +50,8 @@ class View:
         if self._pending != len(run.approvals.pending):
             self._pending = len(run.approvals.pending)
             updates.append(PENDING.value_set(self._pending))
-        cost = run.spent.cost_usd if run.spent.priced else 0.0
+        total = run.total
+        cost = total.cost_usd if total.priced else 0.0
         if cost > self._cost * NOTABLE_COST or (updates and cost > self._cost):
             self._cost = cost
             updates.append(COST.value_set(round(cost, 6)))
@@ -77,7 +78,7 @@ def _identity(run: AgentRun) -> list[SearchAttributeUpdate[Any]]:
 
 def _details(run: AgentRun) -> str:
     """Markdown for the Web UI."""
-    control, spent = run.control, run.spent
+    control, spent = run.control, run.total
     lines = [f"**{control.state}**" + (f", waiting for {control.waiting_for}" if control.waiting_for else "")]
     if run.is_prepared:
         lines.append(f"Agent `{run.setup.agent.name}` on `{run.setup.model}`")

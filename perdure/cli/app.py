@@ -10,14 +10,19 @@ from typing import NoReturn
 import typer
 from typer.exceptions import TyperException
 
+from perdure.cli.blobs import blobs_clean, blobs_stat
+from perdure.cli.chatting import chat
+from perdure.cli.checkpointing import checkpoints
 from perdure.cli.cli import Workflows
+from perdure.cli.codec_server import codec_server
+from perdure.cli.configuring import configure
 from perdure.cli.control import cancel, pause, resume, steer, stop
 from perdure.cli.decisions import approve, edit, reject, respond
 from perdure.cli.demo import demo
 from perdure.cli.developing import dev, server_status, server_stop
 from perdure.cli.diagnosis import doctor
 from perdure.cli.errors import CliError, ExitCode
-from perdure.cli.listing import list_agents, list_runs, list_tools, list_workflows
+from perdure.cli.listing import list_agents, list_runs, list_sessions, list_tools, list_workflows
 from perdure.cli.looking import approvals, status, transcript
 from perdure.cli.output import Format, Output
 from perdure.cli.running import run, watch
@@ -28,23 +33,27 @@ __all__ = ["build_app", "invoke", "main"]
 
 LISTS: dict[str, Verb] = {
     "runs": list_runs,
+    "sessions": list_sessions,
     "agents": list_agents,
     "tools": list_tools,
     "workflows": list_workflows,
 }
+BLOBS: dict[str, Verb] = {"stat": blobs_stat, "clean": blobs_clean}
 SERVER: dict[str, Verb] = {"status": server_status, "stop": server_stop}
 
 
 def build_app(workflows: Workflows) -> typer.Typer:
     """Every verb of this release, in the order of `--help`."""
     app = _group("AI agents as durable executions on Temporal.")
-    for verb in (run, demo, dev):
+    for verb in (run, chat, demo, dev):
         add_verb(app, verb, workflows)
-    app.add_typer(_sub_verbs("Show runs, agents, tools or workflow types.", LISTS, workflows), name="list")
-    reading: Sequence[Verb] = (status, watch, transcript, approvals)
-    acting: Sequence[Verb] = (approve, reject, edit, respond, steer, pause, resume, stop, cancel)
+    app.add_typer(_sub_verbs("Show runs, sessions, agents, tools or workflow types.", LISTS, workflows), name="list")
+    reading: Sequence[Verb] = (status, watch, transcript, checkpoints, approvals)
+    acting: Sequence[Verb] = (approve, reject, edit, respond, steer, configure, pause, resume, stop, cancel)
     for verb in (*reading, *acting, validate, doctor):
         add_verb(app, verb, workflows)
+    add_verb(app, codec_server, workflows, "codec-server")
+    app.add_typer(_sub_verbs("The store of large content.", BLOBS, workflows), name="blobs")
     app.add_typer(_sub_verbs("The embedded Temporal server.", SERVER, workflows), name="server")
     return app
 

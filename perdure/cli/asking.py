@@ -7,7 +7,8 @@ from perdure.cli.deciding import response_value
 from perdure.cli.errors import CliError
 from perdure.cli.inputs import invalid, parse_object
 from perdure.cli.output import clean, shown_json
-from perdure.domain.approvals import Decide, Request, Verdict
+from perdure.cli.rendering import edit_example
+from perdure.domain.approvals import Decide, Request, RequestKind, Verdict
 from perdure.domain.arguments import check_arguments
 from perdure.domain.model import JsonObject, JsonValue
 
@@ -70,7 +71,8 @@ async def _verdict(request: Request, ask: Asked) -> Verdict | None:
 async def _details(request: Request, verdict: Verdict, ask: Asked) -> tuple[JsonObject | None, JsonValue, str]:
     """Arguments, response and reason that go with a verdict."""
     if verdict is Verdict.EDIT:
-        typed = await _line(ask, f"new arguments as JSON, now {shown_json(request.arguments)}\n> ")
+        what = "limits as JSON, for example" if request.kind is RequestKind.LIMIT else "arguments as JSON, now"
+        typed = await _line(ask, f"new {what} {shown_json(edit_example(request))}\n> ")
         arguments = parse_object(typed, "arguments")
         if problem := check_arguments(request.answer_schema, arguments):
             raise invalid(problem)

@@ -24,6 +24,8 @@ AGENT = SearchAttributeKey.for_keyword("PerdureAgent")
 MODEL = SearchAttributeKey.for_keyword("PerdureModel")
 ROOT = SearchAttributeKey.for_keyword("PerdureRoot")
 PENDING = SearchAttributeKey.for_int("PerdurePending")
+LATEST = "ExecutionStatus != 'ContinuedAsNew'"
+"""Of the runs that continue each other, the last one stands for all."""
 COST = SearchAttributeKey.for_float("PerdureCostUsd")
 
 
@@ -66,7 +68,7 @@ class ToolItem(TypedDict):
 
 async def runs(session: Session, kinds: Sequence[str], limit: int) -> list[RunItem]:
     """The newest runs of these workflow types."""
-    found = session.client.list_workflows(type_filter(kinds), limit=limit)
+    found = session.client.list_workflows(f"{type_filter(kinds)} AND {LATEST}", limit=limit)
     return [run_item(run) async for run in found]
 
 

@@ -4,6 +4,7 @@ import os
 import sys
 from dataclasses import asdict, dataclass
 from typing import Literal
+from uuid import uuid4
 
 from temporalio.api.workflowservice.v1 import GetSystemInfoRequest
 
@@ -19,6 +20,7 @@ from perdure.pollers import local_pollers, recent_pollers
 from perdure.providers import Providers
 from perdure.server_process import find_binary
 from perdure.settings import Settings, load_settings
+from perdure.storage import storage_from
 
 __all__ = ["Check", "examine"]
 
@@ -27,6 +29,7 @@ OLDEST = (3, 11)
 OPEN = 'ExecutionStatus = "Running"'
 MOST_OPEN = 50
 MOST_NAMED = 5
+DOCUMENT = b"written by doctor"
 
 Status = Literal["ok", "warn", "fail"]
 
@@ -54,6 +57,7 @@ async def examine(cli: Cli) -> list[Check]:
         return [*checks, Check("settings", "fail", error.message, "correct the environment or the file .env")]
     checks += [_home(settings), _workspace(settings), _tools(settings), *_definitions(settings)]
     checks += [_keys(), _model(settings)]
+    checks.append(await _blobs(settings))
     return checks + await _server(cli)
 
 
@@ -98,6 +102,25 @@ def _definitions(settings: Settings) -> list[Check]:
     if problems:
         return [Check("definitions", "fail", problem, "correct the file") for problem in problems]
     return [Check("definitions", "ok", f"{len(items)} files in {folder}" if folder.is_dir() else f"no folder {folder}")]
+
+
+async def _blobs(settings: Settings) -> Check:
+    """Write, read and remove a document, and say what is done to payloads."""
+    fix = "correct PERDURE_BLOBS, or the AWS_ variables if it is a bucket"
+    try:
+        storage = storage_from(settings)
+        blobs, name = storage.blobs, f"doctor {uuid4()}"
+        await blobs.write_document(name, DOCUMENT)
+        found = await blobs.read_document(name)
+        await blobs.delete_document(name)
+    except PerdureError as error:
+        return Check("blobs", "fail", error.message, fix)
+    if found != DOCUMENT:
+        return Check("blobs", "fail", f"{settings.blob_place} does not give back what was written to it", fix)
+    keys = storage.keyring.keys if storage.keyring is not None else ()
+    payloads = f"encrypted with key {keys[0].id} ({len(keys)} can decrypt)" if keys else "not encrypted"
+    compressed = "compressed" if keys or storage.compression else "not compressed"
+    return Check("blobs", "ok", f"{settings.blob_place}: written and read; payloads are {payloads}, {compressed}")
 
 
 def _keys() -> Check:

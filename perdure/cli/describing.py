@@ -7,20 +7,26 @@ from pydantic import BaseModel
 
 from perdure.cli.cli import WorkflowInfo
 from perdure.domain.run import AgentInput, RunResult
+from perdure.domain.sessions import SessionInput
 
 __all__ = ["describe"]
 
 
+INPUTS: dict[str, type[BaseModel]] = {"Session": SessionInput}
+"""Inputs of workflows that check their payload themselves, where it is not an AgentInput."""
+
+
 def describe(workflow: type) -> WorkflowInfo:
-    """Describe a workflow. One that checks its payload itself takes an AgentInput."""
+    """Describe a workflow."""
     run = vars(workflow)["run"]
     hints = get_type_hints(run)
     parameters = [name for name in inspect.signature(run).parameters if name != "self"]
     given = hints.get(parameters[0]) if parameters else None
+    name: str = vars(workflow)["__temporal_workflow_definition"].name
     return WorkflowInfo(
-        name=vars(workflow)["__temporal_workflow_definition"].name,
+        name=name,
         description=" ".join((inspect.getdoc(workflow) or "").split("\n\n", maxsplit=1)[0].split()),
-        input=_model(given, AgentInput),
+        input=_model(given, INPUTS.get(name, AgentInput)),
         result=_model(hints.get("return"), RunResult),
     )
 

@@ -65,7 +65,7 @@ def no_worker(task_queue: str, place: str) -> CliError:
 def translated(error: Exception) -> CliError:
     """Any exception in words for the user; one that nobody foresaw names the line it came from."""
     # Imported late: `--help` must not pay for pydantic and Temporal.
-    from perdure.domain.errors import ConfigurationError, PerdureError  # noqa: PLC0415
+    from perdure.domain.errors import ConfigurationError, PerdureError, StoreUnavailable  # noqa: PLC0415
     from perdure.embedded_worker import WorkerError  # noqa: PLC0415
     from perdure.server_process import ServerError  # noqa: PLC0415
 
@@ -75,6 +75,8 @@ def translated(error: Exception) -> CliError:
         return CliError(ExitCode.UNREACHABLE, error.code, error.message, "`uv run starter.py doctor` looks closer")
     if isinstance(error, WorkerError):
         return CliError(ExitCode.USAGE if error.usage else ExitCode.UNREACHABLE, error.code, error.message)
+    if isinstance(error, StoreUnavailable):
+        return CliError(ExitCode.UNREACHABLE, error.code, error.message, "`uv run starter.py doctor` looks closer")
     if isinstance(error, PerdureError):
         wrong = isinstance(error, ConfigurationError) or error.code in OWN_INPUT
         return CliError(ExitCode.USAGE if wrong else ExitCode.FAILURE, error.code, error.message)

@@ -1,7 +1,7 @@
-"""Follows a run and the runs it starts until it ends: history says when to look, queries say what there is to see."""
+"""Follows a run, those that continue it and those it starts: history says when to look, queries what there is."""
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 
 from temporalio.api.enums.v1 import EventType
@@ -10,10 +10,11 @@ from temporalio.service import RPCStatusCode
 
 from perdure.cli.events import ToolEvents
 from perdure.cli.humans import Humans
-from perdure.cli.listeners import Listener
+from perdure.cli.listeners import Listener, Nobody
 from perdure.cli.questions import OVER, pages, status_of
-from perdure.cli.session import NoAnswer, Session
-from perdure.cli.tail import tail
+from perdure.cli.session import Handle, NoAnswer, Session
+from perdure.cli.tail import tail_chain
+from perdure.cli.terminal import Lines
 from perdure.domain.approvals import Request
 from perdure.domain.run import RunStatus
 from perdure.embedded_worker import EmbeddedWorker
@@ -41,7 +42,10 @@ DULL = frozenset(
 
 @dataclass
 class _Run:
-    """A run that is followed; `label` is its agent for a child and empty for the run itself."""
+    """A run that is followed; `label` is its agent for a child and empty for the run itself.
+
+    `later` is a run of the same id that was joined before this one was seen to end.
+    """
 
     workflow_id: str
     run_id: str | None = None
@@ -50,47 +54,107 @@ class _Run:
     status: RunStatus | None = None
     news: bool = False
     ended: bool = False
+    later: str | None = None
     told: set[str] = field(default_factory=set[str])
+
+    def after(self, run_id: str) -> "_Run":
+        """The later run of the same id, from where this one was left."""
+        return _Run(self.workflow_id, run_id, offset=self.offset, told=self.told)
 
 
 class Follower:
     """Follows one run. Nothing is asked while nothing happens."""
 
-    def __init__(self, session: Session, listener: Listener, *, yes: bool = False, wait: float = 0.0) -> None:
-        """`yes` and `wait` are the options of `run`."""
+    def __init__(
+        self,
+        session: Session,
+        listener: Listener,
+        *,
+        yes: bool = False,
+        wait: float = 0.0,
+        lines: Lines | None = None,
+    ) -> None:
+        """`yes` and `wait` are the options of `run`; `lines` those of a terminal that somebody else reads too."""
         self._session = session
         self._listener = listener
+        self._deaf = isinstance(listener, Nobody)
         self._bell = asyncio.Event()
-        self._humans = Humans(session, yes=yes, wait=wait, wake=self._bell.set)
+        out = session.cli.out
+        # Where stdout is for replies alone, decisions are notes.
+        tell = out.note if self._deaf and out.is_text else out.text
+        self._humans = Humans(session, yes=yes, wait=wait, wake=self._bell.set, lines=lines, tell=tell)
         self._runs: dict[str, _Run] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._told_no_worker = False
 
     async def follow(self, workflow_id: str, run_id: str, worker: EmbeddedWorker | None) -> None:
         """Return when the run has ended; raises CliError with exit code 4 when a person is needed and not here."""
-        root = self._watch(_Run(workflow_id, run_id))
+        self.keep(worker)
+        self.join(workflow_id, run_id)
+        try:
+            await self.until(lambda: self.ended(workflow_id))
+        finally:
+            self.close()
+
+    def keep(self, worker: EmbeddedWorker | None) -> None:
+        """See to it from now on that this worker, and the embedded server, are there."""
         if worker is not None:
             self._spawn(self._keep_alive(worker))
-        try:
-            while True:
-                await self._bell.wait()
-                self._bell.clear()
-                for run in [run for run in self._runs.values() if run.news]:
-                    await self._look(run)
-                self._raise_failures()
-                if root.ended:
-                    return
-                await self._humans.consider(self._waiting())
-                await asyncio.sleep(GATHER_SECONDS)
-        finally:
-            self._humans.close()
-            for task in self._tasks:
-                task.cancel()
 
-    def _watch(self, run: _Run) -> _Run:
+    def join(self, workflow_id: str, run_id: str, offset: int = 0) -> None:
+        """Begin to follow a run, from this message of its conversation on; nothing if it is followed already."""
+        known = self._runs.get(workflow_id)
+        if known is None:
+            self._watch(_Run(workflow_id, run_id, offset=offset))
+        elif known.run_id != run_id and known.ended:
+            self._watch(known.after(run_id))
+        elif known.run_id != run_id:
+            known.later = run_id
+
+    def follows(self, workflow_id: str) -> bool:
+        """Whether this run is followed, or was to its end."""
+        return workflow_id in self._runs
+
+    def ended(self, workflow_id: str) -> bool:
+        """Whether a run that is followed has ended."""
+        return workflow_id in self._runs and self._runs[workflow_id].ended
+
+    def status(self, workflow_id: str) -> RunStatus | None:
+        """Where a run that is followed stood at the last look."""
+        run = self._runs.get(workflow_id)
+        return run and run.status
+
+    def wake(self) -> None:
+        """Let `until` look at its condition again."""
+        self._bell.set()
+
+    async def until(self, over: Callable[[], bool]) -> None:
+        """Tell what happens until `over`; raises CliError with exit code 4 when a person is needed and not here."""
+        while True:
+            await self._bell.wait()
+            self._bell.clear()
+            for run in [run for run in self._runs.values() if run.news]:
+                await self._look(run)
+            self._raise_failures()
+            if over():
+                return
+            await self._humans.consider(self._waiting())
+            await asyncio.sleep(GATHER_SECONDS)
+
+    async def look(self, workflow_id: str) -> None:
+        """Tell what has happened in a run since the last look, whether or not its history has told of it yet."""
+        if workflow_id in self._runs:
+            await self._look(self._runs[workflow_id])
+
+    def close(self) -> None:
+        """Withdraw the question that is open, and follow nothing any more."""
+        self._humans.close()
+        for task in self._tasks:
+            task.cancel()
+
+    def _watch(self, run: _Run) -> None:
         self._runs[run.workflow_id] = run
         self._spawn(self._tail(run))
-        return run
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)
@@ -103,10 +167,11 @@ class Follower:
                 raise error
 
     async def _tail(self, run: _Run) -> None:
-        tools = ToolEvents(self._session.client.data_converter)
-        handle = self._session.handle(run.workflow_id, run.run_id)
+        tools = ToolEvents(self._session.converter(run.workflow_id))
+        workflow_id = run.workflow_id
         try:
-            async for event in tail(handle):
+            async for run_id, event in tail_chain(lambda run_id: self._session.handle(workflow_id, run_id), run.run_id):
+                run.run_id = run_id
                 tool = await tools.read(event)
                 if tool is not None:
                     self._listener.tool(run.workflow_id, tool)
@@ -117,6 +182,9 @@ class Follower:
                 raise
             # Its parent has announced it and not started it yet: the next look at the parent finds it again.
             del self._runs[run.workflow_id]
+            return
+        if run.later not in (None, run.run_id):
+            self._watch(run.after(run.later))
             return
         run.ended = True
         self._mark(run)
@@ -130,10 +198,8 @@ class Follower:
         ended = run.ended
         handle = self._session.handle(run.workflow_id, run.run_id)
         try:
-            async for page in pages(handle, run.offset):
-                for message in page.messages:
-                    self._listener.message(run.workflow_id, run.label, message)
-                run.offset += len(page.messages)
+            if not self._deaf:
+                await self._read(run, handle)
             run.status = await status_of(handle)
         except NoAnswer:
             self._no_answer(run, ended=ended)
@@ -147,6 +213,17 @@ class Follower:
             self._later(run, ended=ended)
             return
         self._show(run, run.status)
+
+    async def _read(self, run: _Run, handle: Handle) -> None:
+        async for page in pages(handle, run.offset):
+            if page.total < run.offset:
+                # A session that was ended has begun anew under its id.
+                run.offset = 0
+                await self._read(run, handle)
+                return
+            for message in page.messages:
+                self._listener.message(run.workflow_id, run.label, message)
+            run.offset += len(page.messages)
 
     def _later(self, run: _Run, *, ended: bool) -> None:
         """Look again in a while; a run that has ended was looked at for the last time."""

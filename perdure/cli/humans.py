@@ -36,14 +36,28 @@ def _key(request: Request) -> Key:
 class Humans:
     """Answers what waits. Call `consider` with all that waits whenever that may have changed."""
 
-    def __init__(self, session: Session, *, yes: bool, wait: float, wake: Callable[[], None]) -> None:
-        """`wait` is how many seconds somebody elsewhere has to answer; `wake` makes `consider` be called again."""
+    def __init__(  # noqa: PLR0913 - who asks, and how they are told
+        self,
+        session: Session,
+        *,
+        yes: bool,
+        wait: float,
+        wake: Callable[[], None],
+        lines: Lines | None = None,
+        tell: Callable[[str], None] | None = None,
+    ) -> None:
+        """`wait` is how many seconds somebody elsewhere has to answer; `wake` makes `consider` be called again.
+
+        `lines` are those of a terminal that somebody else reads too. `tell` hears decisions in words; by default they
+        are written with the rest of what happens.
+        """
         self._session = session
         self._out = session.cli.out
         self._yes = yes
         self._wait = wait
         self._wake = wake
-        self._lines = Lines() if is_terminal() else None
+        self._tell = tell or session.cli.out.text
+        self._lines = lines or (Lines() if is_terminal() else None)
         self._settled: set[Key] = set()
         self._left: set[Key] = set()
         self._asking: tuple[Key, asyncio.Task[None]] | None = None
@@ -93,7 +107,7 @@ class Humans:
             return
         self._settled.add(_key(request))
         self._out.event("decision", workflow_id=request.workflow_id, **answer.model_dump(mode="json"))
-        self._out.text(f"  {answer.request_id}: {answer.verdict} by {decision.approver} {decision.reason}".rstrip())
+        self._tell(f"  {answer.request_id}: {answer.verdict} by {decision.approver} {decision.reason}".rstrip())
 
     def _give_up_in_time(self, rest: Sequence[Request]) -> None:
         if not rest:

@@ -14,12 +14,22 @@ from perdure.cli.errors import CliError, ExitCode
 from perdure.domain.agents import Limits
 from perdure.domain.arguments import closest
 from perdure.domain.explain import explain
-from perdure.domain.model import JsonObject
+from perdure.domain.model import JsonObject, JsonValue
 from perdure.domain.policy import Policy
 from perdure.loading import load_model
 from perdure.settings import MODEL
 
-__all__ = ["RunOptions", "build_input", "invalid", "parse_limits", "parse_object"]
+__all__ = [
+    "RunOptions",
+    "build_input",
+    "check_limits",
+    "check_model",
+    "invalid",
+    "parse_globs",
+    "parse_limits",
+    "parse_object",
+    "read_policy",
+]
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -38,6 +48,8 @@ class RunOptions:
     tools: str | None = None
     policy: Path | None = None
     limits: Sequence[str] = ()
+    on_limit: str | None = None
+    idle_seconds: float | None = None
     output_schema: Path | None = None
     input_json: str | None = None
     input_file: Path | None = None
@@ -55,10 +67,10 @@ def build_input(options: RunOptions, model: type[M], requester: str) -> M:
     """
     merged = _merge(_from_file(options.input_file), parse_object(options.input_json or "{}", "--input"))
     merged = _merge(merged, _from_options(options))
-    if not str(merged.get("goal") or "").strip():
+    if "goal" in model.model_fields and not str(merged.get("goal") or "").strip():
         raise invalid('the goal is empty: say what to do, as in `uv run starter.py run "GOAL"`')
-    _check_model(merged.get("model"))
-    _check_limits(merged.get("limits"))
+    check_model(merged.get("model"))
+    check_limits(merged.get("limits"))
     fields = sorted(model.model_fields.keys() - {"lineage"})  # which only runs that delegate may set
     if "requester" in fields:
         merged.setdefault("requester", requester)
@@ -84,11 +96,17 @@ def _from_file(path: Path | None) -> JsonObject:
 
 
 def _from_options(options: RunOptions) -> JsonObject:
-    found: dict[str, Any] = {"goal": options.goal, "agent": options.agent, "model": options.model}
+    found: dict[str, Any] = {
+        "goal": options.goal,
+        "agent": options.agent,
+        "model": options.model,
+        "on_limit": options.on_limit,
+        "idle_seconds": options.idle_seconds,
+    }
     if options.tools is not None:
-        found["tools"] = [name.strip() for name in options.tools.split(",") if name.strip()]
+        found["tools"] = parse_globs(options.tools)
     if options.policy is not None:
-        found["policy"] = load_model(options.policy, Policy).model_dump(mode="json", exclude_defaults=True)
+        found["policy"] = read_policy(options.policy)
     if options.limits:
         found["limits"] = parse_limits(",".join(options.limits))
     if options.output_schema is not None:
@@ -109,6 +127,16 @@ def parse_object(text: str, source: str) -> JsonObject:
     return cast("JsonObject", value)
 
 
+def parse_globs(text: str) -> list[JsonValue]:
+    """Names of tools, with wildcards, of `a,b*`."""
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def read_policy(path: Path) -> JsonObject:
+    """A policy file as JSON; raises ConfigurationError with file, line and field."""
+    return load_model(path, Policy).model_dump(mode="json", exclude_defaults=True)
+
+
 def parse_limits(text: str) -> JsonObject:
     """Limits of `turns=50,cost_usd=2`; values are JSON (a number, null) or else text, judged by the model later."""
     limits: JsonObject = {}
@@ -125,7 +153,8 @@ def parse_limits(text: str) -> JsonObject:
     return limits
 
 
-def _check_limits(limits: object) -> None:
+def check_limits(limits: object) -> None:
+    """Refuse limits that do not exist."""
     known = list(Limits.model_fields)
     for name in cast("JsonObject", limits) if isinstance(limits, dict) else ():
         if name not in known:
@@ -133,7 +162,8 @@ def _check_limits(limits: object) -> None:
             raise invalid(words, f"limits: {', '.join(known)}")
 
 
-def _check_model(model: object) -> None:
+def check_model(model: object) -> None:
+    """Refuse a name of a model that is not provider:model."""
     if isinstance(model, str) and not MODEL.fullmatch(model):
         hint = "write provider:model, for example anthropic:NAME, openai:NAME or scripted:FILE"
         raise invalid(f"model: {model!r} does not name a provider and a model", hint)

@@ -1,4 +1,4 @@
-"""Verbs that list: runs, agents, tools, workflow types."""
+"""Verbs that list: runs, sessions, agents, tools, workflow types."""
 # ruff: noqa: PLC0415 - what a verb needs is imported when it runs: `--help` must not pay for Temporal
 
 from typing import Annotated
@@ -8,7 +8,7 @@ import typer
 from perdure.cli.cli import Cli
 from perdure.cli.output import table
 
-__all__ = ["list_agents", "list_runs", "list_tools", "list_workflows"]
+__all__ = ["list_agents", "list_runs", "list_sessions", "list_tools", "list_workflows"]
 
 
 async def list_runs(
@@ -35,6 +35,30 @@ async def list_runs(
         for item in items
     ]
     _show(cli, ["ID", "TYPE", "STATE", "AGENT", "STARTED", "USD"], rows, "no runs yet")
+
+
+async def list_sessions(
+    cli: Cli, limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many, newest first.")] = 50
+) -> None:
+    """Show sessions, each once, the one that was opened last first; those that are closed can be opened again."""
+    from perdure.cli.session import open_session
+    from perdure.cli.sessions import sessions
+
+    items = await sessions(await open_session(cli), limit)
+    if not cli.out.is_text:
+        cli.out.items(items)
+        return
+    rows = [
+        [
+            item["workflow_id"],
+            item["state"],
+            "-" if item["questions"] is None else str(item["questions"]),
+            item["agent"] or "-",
+            item["last_activity"] or "-",
+        ]
+        for item in items
+    ]
+    _show(cli, ["ID", "STATE", "QUESTIONS", "AGENT", "LAST ACTIVITY"], rows, "no sessions yet")
 
 
 async def list_agents(cli: Cli) -> None:

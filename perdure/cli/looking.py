@@ -29,15 +29,19 @@ async def transcript(
     limit: Annotated[
         int | None, typer.Option("--limit", min=1, help="At most so many messages; default: all.", show_default=False)
     ] = None,
-) -> None:
-    """Show the conversation of a run."""
+    everything: Annotated[bool, typer.Option("--all", help="All messages, which is the default.")] = False,
+) -> int:
+    """Show the conversation of a run or session, over all runs of its chain."""
+    from perdure.cli.inputs import invalid
     from perdure.cli.session import open_session
     from perdure.cli.views import show_transcript
 
+    if everything and (limit is not None or offset):
+        raise invalid("--all does not go with --offset or --limit", "say one of them")
     session = await open_session(cli)
     await session.describe(run)
     await session.worker()
-    await show_transcript(session, run, offset, limit)
+    return await show_transcript(session, run, offset, limit)
 
 
 async def approvals(

@@ -11,11 +11,17 @@ from perdure.domain.control import PageRequest
 from perdure.domain.messages import MessagePage
 from perdure.domain.run import RunState, RunStatus
 
-__all__ = ["PAGE", "family_requests", "pages", "status_of"]
+__all__ = ["PAGE", "Page", "family_requests", "pages", "status_of"]
 
 PAGE = 100
 OVER = frozenset({RunState.COMPLETED, RunState.FAILED, RunState.CANCELLED})
 MAX_CHILDREN = 200
+
+
+class Page(MessagePage, frozen=True):
+    """Some messages; `problem` says why those of a stored page cannot be read, and then there are none."""
+
+    problem: str = ""
 
 
 async def status_of(handle: Handle) -> RunStatus:
@@ -23,13 +29,13 @@ async def status_of(handle: Handle) -> RunStatus:
     return await answered(handle.query("status", result_type=RunStatus, rpc_timeout=ANSWER))
 
 
-async def pages(handle: Handle, offset: int, limit: int | None = None) -> AsyncIterator[MessagePage]:
+async def pages(handle: Handle, offset: int, limit: int | None = None) -> AsyncIterator[Page]:
     """Pages of the transcript from `offset`, at most `limit` messages in all; raises NoAnswer."""
     following: int | None = offset
     while following is not None and (limit is None or limit > 0):
         wanted = PageRequest(offset=following, limit=min(PAGE, limit) if limit is not None else PAGE)
-        question = handle.query("transcript", wanted, result_type=MessagePage, rpc_timeout=ANSWER)
-        page: MessagePage = await answered(question)
+        question = handle.query("transcript", wanted, result_type=Page, rpc_timeout=ANSWER)
+        page: Page = await answered(question)
         yield page
         following = page.next_offset
         limit = None if limit is None else limit - len(page.messages)

@@ -6,12 +6,13 @@ from perdure.cli.output import clean, shown_json
 from perdure.domain.approvals import Request, RequestKind, Verdict
 from perdure.domain.errors import ErrorInfo
 from perdure.domain.messages import Message
-from perdure.domain.model import JsonValue
+from perdure.domain.model import JsonObject, JsonValue
 from perdure.domain.run import RunResult, RunStatus, StopReason, Usage
 
 __all__ = [
     "PROGRAM",
     "answer_commands",
+    "edit_example",
     "message_lines",
     "output_text",
     "request_lines",
@@ -47,6 +48,12 @@ MEANINGS: dict[RequestKind, dict[Verdict, str]] = {
         Verdict.RESPOND: "it happened, and this is its result",
         Verdict.REJECT: "it did not happen",
     },
+    RequestKind.LIMIT: {
+        Verdict.APPROVE: "go on, with as much again",
+        Verdict.EDIT: 'go on with these limits, as in {"turns": 50}',
+        Verdict.REJECT: "end here, at the limit",
+        Verdict.STOP: "stop the run",
+    },
 }
 
 
@@ -80,8 +87,7 @@ def request_lines(request: Request) -> list[str]:
         ("request", request.request_id),
         ("run", request.workflow_id),
         ("kind", str(request.kind)),
-        ("tool", f"{request.tool}, effect {request.effect}, level {request.level}"),
-        ("arguments", shown_json(request.arguments)),
+        *_subject(request),
         ("agent", request.agent),
         ("asked by", request.requester),
         ("why", request.reason),
@@ -94,12 +100,27 @@ def request_lines(request: Request) -> list[str]:
     return lines + [f"  {verdict:<10} = {words}" for verdict, words in meanings.items()]
 
 
+def _subject(request: Request) -> list[tuple[str, str]]:
+    """The call that is asked about, or the limits that were reached."""
+    if request.kind is RequestKind.LIMIT:
+        return [("limit", " ".join(f"{name} {shown_json(value)}" for name, value in request.arguments.items()))]
+    about = f"{request.tool}, effect {request.effect}, level {request.level}"
+    return [("tool", about), ("arguments", shown_json(request.arguments))]
+
+
+def edit_example(request: Request) -> JsonObject:
+    """What an edit of a request could say: its arguments, or the limit that approval would set."""
+    if request.kind is not RequestKind.LIMIT:
+        return request.arguments
+    return {str(request.arguments.get("limit")): request.arguments.get("approve")}
+
+
 def answer_commands(request: Request) -> list[str]:
     """The commands that answer a request."""
     where = f"{shlex.quote(request.workflow_id)} {shlex.quote(request.request_id)}"
     commands = {
         Verdict.APPROVE: f"{PROGRAM} approve {where}",
-        Verdict.EDIT: f"{PROGRAM} edit {where} {shlex.quote(shown_json(request.arguments))}",
+        Verdict.EDIT: f"{PROGRAM} edit {where} {shlex.quote(shown_json(edit_example(request)))}",
         Verdict.RESPOND: f"{PROGRAM} respond {where} 'TEXT'",
         Verdict.REJECT: f"{PROGRAM} reject {where} --reason 'WHY'",
         Verdict.STOP: f"{PROGRAM} stop {shlex.quote(request.workflow_id)}",

@@ -1,6 +1,7 @@
 """Verbs that follow a run to its end: run starts one, watch joins one."""
 # ruff: noqa: PLC0415, PLR0913, PLR0917 - imports happen when a verb runs, not for `--help`; parameters are its options
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +11,16 @@ from perdure.cli.cli import Cli
 from perdure.cli.errors import CliError, ExitCode
 from perdure.cli.options import RunId
 
-__all__ = ["run", "watch"]
+__all__ = ["OnLimit", "run", "watch"]
+
+
+class OnLimit(StrEnum):
+    """What a run does at a limit."""
+
+    STOP = "stop"
+    ASK = "ask"
+    SUMMARISE = "summarise"
+
 
 Goal = Annotated[str | None, typer.Argument(metavar="GOAL", help="What the agent is to reach.", show_default=False)]
 Wait = Annotated[
@@ -34,6 +44,10 @@ async def run(
     tools: Annotated[str | None, _text("--tools", "GLOB,…", "Only these of the agent's tools.")] = None,
     policy: Annotated[Path | None, _text("--policy", "FILE", "What runs, and what asks a person first.")] = None,
     limit: Annotated[list[str] | None, _text("--limit", "K=V,…", "Limits: turns=50,cost_usd=2 and so on.")] = None,
+    on_limit: Annotated[
+        OnLimit | None,
+        typer.Option("--on-limit", help="At a limit: stop, ask a person for more, or summarise.", show_default=False),
+    ] = None,
     output_schema: Annotated[
         Path | None, _text("--output-schema", "FILE", "JSON Schema that the result must fit.")
     ] = None,
@@ -57,7 +71,18 @@ async def run(
     if workflow not in kinds:
         message = f"there is no workflow type {workflow!r}; there are: {', '.join(sorted(kinds))}"
         raise CliError(ExitCode.USAGE, "InvalidInput", message, "`uv run starter.py list workflows` describes them")
-    options = RunOptions(goal, agent, model, tools, policy, limit or (), output_schema, input_json, input_file)
+    options = RunOptions(
+        goal=goal,
+        agent=agent,
+        model=model,
+        tools=tools,
+        policy=policy,
+        limits=limit or (),
+        on_limit=on_limit,
+        output_schema=output_schema,
+        input_json=input_json,
+        input_file=input_file,
+    )
     given = build_input(options, kinds[workflow].input, requester=me())
     session, started, worker = await start(cli, workflow, given, workflow_id)
     if detach:

@@ -16,6 +16,7 @@ from temporalio.client import (
     WorkflowExecutionStatus,
     WorkflowHandle,
 )
+from temporalio.converter import DataConverter, WorkflowSerializationContext
 from temporalio.runtime import LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
 from temporalio.service import RPCStatusCode
 
@@ -27,6 +28,7 @@ from perdure.runtime import PerdurePlugin
 from perdure.server import ensure_server
 from perdure.server_record import locate
 from perdure.settings import Settings, load_settings
+from perdure.storage import Storage, storage_from
 
 __all__ = ["ANSWER", "Handle", "NoAnswer", "Session", "answered", "failed_tasks", "open_session"]
 
@@ -74,6 +76,7 @@ class Session:
     cli: Cli
     settings: Settings
     connection: Connection
+    storage: Storage
 
     @property
     def client(self) -> Client:
@@ -84,6 +87,11 @@ class Session:
     def place(self) -> str:
         """The server in words."""
         return f"{self.connection.address}, namespace {self.connection.namespace}"
+
+    def converter(self, workflow_id: str) -> DataConverter:
+        """What reads the payloads of a run's history: encrypted ones belong to one run."""
+        context = WorkflowSerializationContext(namespace=self.connection.namespace, workflow_id=workflow_id)
+        return self.client.data_converter.with_context(context)
 
     def link(self, workflow_id: str, run_id: str) -> str:
         """Address of a run in the Web UI; empty where the Web UI is not known."""
@@ -144,5 +152,6 @@ async def open_session(cli: Cli) -> Session:
     """Read the settings and connect; the embedded server is started when it is needed and not there."""
     _quiet()
     settings = load_settings()
-    connection = await connect(settings, plugins=[PerdurePlugin()], on_progress=cli.out.note)
-    return Session(cli, settings, connection)
+    storage = storage_from(settings)
+    connection = await connect(settings, plugins=[PerdurePlugin(storage)], on_progress=cli.out.note)
+    return Session(cli, settings, connection, storage)

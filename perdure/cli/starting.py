@@ -21,7 +21,7 @@ from perdure.cli.session import ANSWER, Session, open_session
 from perdure.embedded_worker import EmbeddedWorker
 from perdure.pollers import recent_pollers
 
-__all__ = ["Started", "start"]
+__all__ = ["Started", "check_id", "start"]
 
 SUMMARY_CHARACTERS = 95
 """The server takes 400 bytes of summary."""
@@ -68,13 +68,18 @@ class Started:
         return report(session, self.workflow_id, self.run_id, outcome)
 
 
+def check_id(workflow_id: str, source: str) -> str:
+    """The id, if Temporal takes it; `source` is how the error calls it."""
+    if not workflow_id.strip() or len(workflow_id.encode()) > MAX_ID or not workflow_id.isprintable():
+        raise invalid(f"{source}: an id is 1 to {MAX_ID} printable characters")
+    return workflow_id
+
+
 async def start(
     cli: Cli, workflow: str, given: BaseModel, workflow_id: str | None
 ) -> tuple[Session, Started, EmbeddedWorker | None]:
     """Start a run, with a worker at hand; raises CliError when one with this id is open already."""
-    identity = f"run-{uuid.uuid4().hex[:12]}" if workflow_id is None else workflow_id
-    if not identity.strip() or len(identity.encode()) > MAX_ID or not identity.isprintable():
-        raise invalid(f"--id: an id is 1 to {MAX_ID} printable characters")
+    identity = f"run-{uuid.uuid4().hex[:12]}" if workflow_id is None else check_id(workflow_id, "--id")
     session = await open_session(cli)
     worker = await session.worker(replace=True)
     if not session.connection.embedded:

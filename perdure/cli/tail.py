@@ -1,16 +1,17 @@
-"""News of one run: its history events as they happen, over lost connections too."""
+"""News of a run and of those that continue it: history events as they happen, over lost connections too."""
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
+from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import RPCError
 from temporalio.service import RPCStatusCode
 
 from perdure.cli.session import Handle
 
-__all__ = ["tail"]
+__all__ = ["tail", "tail_chain"]
 
 TRANSIENT = frozenset({RPCStatusCode.UNAVAILABLE, RPCStatusCode.CANCELLED, RPCStatusCode.DEADLINE_EXCEEDED})
 RETRY_SECONDS = 1.0
@@ -38,3 +39,18 @@ async def tail(handle: Handle) -> AsyncIterator[HistoryEvent]:
             await asyncio.sleep(RETRY_SECONDS)
         else:
             return
+
+
+async def tail_chain(
+    handle_of: Callable[[str | None], Handle], run_id: str | None
+) -> AsyncIterator[tuple[str | None, HistoryEvent]]:
+    """Like `tail`, for a run and every run that continues it as new; each event comes with the id of its run."""
+    while True:
+        following = None
+        async for event in tail(handle_of(run_id)):
+            yield run_id, event
+            if event.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW:
+                following = event.workflow_execution_continued_as_new_event_attributes.new_execution_run_id
+        if following is None:
+            return
+        run_id = following

@@ -27,20 +27,29 @@ class Lines:
 
         Lines typed earlier are dropped: they answered something else.
         """
-        if not self._started:
-            self._started = True
-            loop = asyncio.get_running_loop()
-            threading.Thread(target=self._read, args=(loop,), daemon=True, name="stdin").start()
+        self._start()
         while not self._queue.empty():
             if not self._queue.get_nowait():
+                self._queue.put_nowait("")
                 return None
         stream.write(prompt)
         stream.flush()
+        return await self.next()
+
+    async def next(self) -> str | None:
+        """The next line, one typed earlier included; None when stdin has ended."""
+        self._start()
         line = await self._queue.get()
         if not line:
             self._queue.put_nowait(line)
             return None
         return line.strip()
+
+    def _start(self) -> None:
+        if not self._started:
+            self._started = True
+            loop = asyncio.get_running_loop()
+            threading.Thread(target=self._read, args=(loop,), daemon=True, name="stdin").start()
 
     def _read(self, loop: asyncio.AbstractEventLoop) -> None:
         line = "start"

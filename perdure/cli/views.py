@@ -5,7 +5,7 @@ from temporalio.client import RPCError, WorkflowExecutionDescription, WorkflowEx
 from perdure.cli.catalogue import run_item
 from perdure.cli.errors import CliError, ExitCode
 from perdure.cli.outcome import Outcome, outcome_of
-from perdure.cli.output import Format, clean
+from perdure.cli.output import Format, Output, clean
 from perdure.cli.questions import pages, status_of
 from perdure.cli.rendering import answer_commands, message_lines, output_text, request_lines, status_lines, stop_words
 from perdure.cli.session import NoAnswer, Session, failed_tasks
@@ -91,23 +91,37 @@ def show_requests(session: Session, requests: list[Request]) -> None:
         session.cli.out.text("nothing waits for a person")
 
 
-async def show_transcript(session: Session, workflow_id: str, offset: int, limit: int | None) -> None:
-    """Write messages as their pages arrive; the form json collects them into one document."""
-    out, messages, total, following = session.cli.out, list[Message](), 0, None
+async def show_transcript(session: Session, workflow_id: str, offset: int, limit: int | None) -> ExitCode:
+    """Write messages as their pages arrive; the form json collects them into one document.
+
+    Messages that cannot be read end it: the exit code is 1.
+    """
+    out, messages, page = session.cli.out, list[Message](), None
     try:
         async for page in pages(session.handle(workflow_id), offset, limit):
-            total, following = page.total, page.next_offset
             if out.form is Format.JSON:
                 messages += page.messages
-                continue
             for message in page.messages:
-                if out.form is Format.JSONL:
-                    out.document(message)
-                for line in message_lines(message, full=True):
-                    out.text(line)
+                _show_message(out, message)
     except NoAnswer:
         raise session.no_worker() from None
     except WorkflowQueryFailedError as error:
         raise CliError(ExitCode.FAILURE, "NoTranscript", f"run {workflow_id} has no transcript: {error}") from error
     if out.form is Format.JSON:
-        out.document({"messages": messages, "offset": offset, "next_offset": following, "total": total})
+        last: dict[str, object] = {"next_offset": page and page.next_offset, "total": page.total if page else 0}
+        problem = {"problem": page.problem} if page and page.problem else {}
+        out.document({"messages": messages, "offset": offset, **last, **problem})
+    if page is None or not page.problem:
+        return ExitCode.SUCCESS
+    out.note(
+        f"message {page.offset} of {page.total}, and what is stored with it, cannot be read: {clean(page.problem)}"
+    )
+    out.note("--offset reads on behind them")
+    return ExitCode.FAILURE
+
+
+def _show_message(out: Output, message: Message) -> None:
+    if out.form is Format.JSONL:
+        out.document(message)
+    for line in message_lines(message, full=True):
+        out.text(line)

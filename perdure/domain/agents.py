@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, AwareDatetime, ConfigDict, Field, StringConstraints
 
+from perdure.domain.context import ContextSettings
 from perdure.domain.model import JsonObject, Partial
 from perdure.domain.policy import Policy
 
@@ -67,6 +68,7 @@ class AgentSettings(Partial, frozen=True):
 
     max_output_tokens: int = Field(default=8192, gt=0)
     effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None = None
+    context: ContextSettings = ContextSettings()
 
 
 class AgentSpec(Partial, frozen=True):

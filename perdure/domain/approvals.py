@@ -32,13 +32,15 @@ class RequestKind(StrEnum):
     TOOL_CALL = "tool_call"
     QUESTION = "question"
     UNKNOWN_OUTCOME = "unknown_outcome"
+    LIMIT = "limit"
 
 
 class Verdict(StrEnum):
     """What a person can say.
 
     For an unknown outcome: approve = run it again under the same key, respond = it happened and this is
-    the result, reject = it did not happen.
+    the result, reject = it did not happen. For a limit: approve = as much again, edit = `arguments` are the new
+    limits, reject = end here.
     """
 
     APPROVE = "approve"
@@ -53,6 +55,7 @@ VERDICTS: dict[RequestKind, tuple[Verdict, ...]] = {
     RequestKind.TOOL_CALL: (Verdict.APPROVE, Verdict.EDIT, Verdict.RESPOND, Verdict.REJECT, Verdict.STOP),
     RequestKind.QUESTION: (Verdict.RESPOND, Verdict.REJECT, Verdict.STOP),
     RequestKind.UNKNOWN_OUTCOME: (Verdict.APPROVE, Verdict.RESPOND, Verdict.REJECT, Verdict.STOP),
+    RequestKind.LIMIT: (Verdict.APPROVE, Verdict.EDIT, Verdict.REJECT, Verdict.STOP),
 }
 
 

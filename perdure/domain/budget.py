@@ -4,20 +4,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from perdure.domain.agents import Limits
-from perdure.domain.messages import Message
 from perdure.domain.ports import Price, TokenUsage
 from perdure.domain.run import StopReason, Usage
 
-__all__ = ["Allowance", "Spent", "estimated_tokens"]
-
-CHARS_PER_TOKEN = 4
-"""Rough size of a token in characters, used only between two reports of the provider."""
-
-
-def estimated_tokens(messages: tuple[Message, ...]) -> int:
-    """Rough tokens of messages that the provider has not counted yet: all but its own."""
-    own = (message.model_dump_json(exclude_defaults=True) for message in messages if message.kind != "assistant")
-    return sum(map(len, own)) // CHARS_PER_TOKEN
+__all__ = ["Allowance", "Spent"]
 
 
 class Allowance(NamedTuple):
@@ -50,11 +40,26 @@ class Spent:
         cost = round(self.cost_usd, 6) if self.priced else None
         return Usage(input_tokens=self.input_tokens, output_tokens=self.output_tokens, cost_usd=cost)
 
-    def reserve(self, limits: Limits, price: Price | None, new: tuple[Message, ...], wanted: int) -> Allowance:
-        """Output tokens the next model call may use: `wanted`, or fewer where a limit is near, or none."""
+    def plus(self, other: "Spent") -> "Spent":
+        """Both together; `context` is this one's."""
+        return Spent(
+            turns=self.turns + other.turns,
+            tool_calls=self.tool_calls + other.tool_calls,
+            input_tokens=self.input_tokens + other.input_tokens,
+            output_tokens=self.output_tokens + other.output_tokens,
+            cost_usd=self.cost_usd + other.cost_usd,
+            priced=self.priced and other.priced,
+            context=self.context,
+        )
+
+    def reserve(self, limits: Limits, price: Price | None, new: int, wanted: int) -> Allowance:
+        """Output tokens the next model call may use: `wanted`, or fewer where a limit is near, or none.
+
+        `new` are tokens of what the provider has not counted yet.
+        """
         if self.turns >= limits.turns:
             return Allowance(0, StopReason.TURN_LIMIT)
-        expected_input = self.context + estimated_tokens(new)
+        expected_input = self.context + new
         options = [
             Allowance(wanted, StopReason.OUTPUT_LIMIT),
             Allowance(limits.tokens - self.tokens - expected_input, StopReason.TOKEN_LIMIT),
@@ -70,6 +75,12 @@ class Spent:
         self.input_tokens += usage.input
         self.output_tokens += usage.output
         self.context = usage.input + usage.output
+        self._pay(cost_usd)
+
+    def settle_extra(self, usage: TokenUsage, cost_usd: float | None) -> None:
+        """Count a model call that is not a turn: a summary."""
+        self.input_tokens += usage.input
+        self.output_tokens += usage.output
         self._pay(cost_usd)
 
     def settle_child(self, usage: Usage, tool_calls: int) -> None:

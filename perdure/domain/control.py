@@ -1,12 +1,22 @@
 """Payloads of the control signals and updates."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, StringConstraints, field_validator
+from pydantic import Field, StringConstraints, field_validator, model_validator
 
-from perdure.domain.model import Model
+from perdure.domain.agents import Limits
+from perdure.domain.model import JsonValue, Model, Partial
+from perdure.domain.policy import Policy
 
-__all__ = ["MAX_STEER_BYTES", "ControlPayload", "PageRequest", "SteerAnswer", "SteerPayload"]
+__all__ = [
+    "MAX_STEER_BYTES",
+    "ConfigureAnswer",
+    "ConfigurePayload",
+    "ControlPayload",
+    "PageRequest",
+    "SteerAnswer",
+    "SteerPayload",
+]
 
 MAX_STEER_BYTES = 256 * 1024
 
@@ -27,6 +37,39 @@ class ControlPayload(Model, frozen=True):
     token: str | None = None
 
     _token = field_validator("token")(no_token)
+
+
+class ConfigurePayload(Partial, frozen=True):
+    """Payload of `configure`: what is to be changed of a running run, who changes it and why."""
+
+    limits: Limits | None = None
+    model: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
+    tools: tuple[str, ...] | None = None
+    policy: Policy | None = None
+    by: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    reason: str = ""
+    token: str | None = None
+
+    _token = field_validator("token")(no_token)
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if not self.named:
+            msg = "nothing to change: name at least one of limits, model, tools, policy"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The fields that are to be changed."""
+        return tuple(name for name in ("limits", "model", "tools", "policy") if getattr(self, name) is not None)
+
+
+class ConfigureAnswer(Model, frozen=True):
+    """Answer of the update `configure`: per changed field its value before and after; `state` is that of the run."""
+
+    changed: dict[str, dict[str, JsonValue]]
+    state: str
 
 
 class SteerPayload(Model, frozen=True):

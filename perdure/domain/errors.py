@@ -8,12 +8,17 @@ PerdureError                      carries `code` (= the Temporal failure type), 
 |   |-- ProviderTimeout           no byte for too long
 |   |-- TruncatedStream           the stream ended or broke before the provider said it was complete
 |   |-- TranscriptUnavailable     the run cannot be asked for its conversation just now
+|   |-- StoreUnavailable          the blob store cannot be reached or written just now
+|   |-- BlobMissing               the blob store does not have (or not yet, or not here) what a run refers to
 |   `-- KeyMissing                this worker has no key for the provider of a run that has begun; another may
 |-- Operator                      whoever runs the worker
 |   |-- AuthenticationFailed      key missing or refused (401)
 |   |-- PermissionDenied          403
 |   |-- QuotaExhausted            402, spend limits, insufficient_quota
 |   |-- UnknownModel              404 for the model, or no such provider
+|   |-- KeyUnknown                data was encrypted under a key id that this process does not have
+|   |-- WrongKey                  the key of that id is another one than the data was encrypted with
+|   |-- Tampered                  the data is not what was encrypted, or was moved from another place
 |   `-- ConfigurationError        a file or setting of the worker is wrong
 |-- Caller                        whoever started the run
 |   |-- InvalidInput              the input does not fit, or asks for what this release does not do
@@ -28,12 +33,14 @@ from perdure.domain.model import JsonObject, Model
 
 __all__ = [
     "AuthenticationFailed",
+    "BlobMissing",
     "Caller",
     "ConfigurationError",
     "ContextOverflow",
     "ErrorInfo",
     "InvalidInput",
     "KeyMissing",
+    "KeyUnknown",
     "Operator",
     "Overloaded",
     "PerdureError",
@@ -43,6 +50,8 @@ __all__ = [
     "ProviderUnavailable",
     "QuotaExhausted",
     "RateLimited",
+    "StoreUnavailable",
+    "Tampered",
     "TranscriptUnavailable",
     "TruncatedStream",
     "UnexpectedStep",
@@ -50,6 +59,7 @@ __all__ = [
     "UnknownModel",
     "UnknownTool",
     "Waitable",
+    "WrongKey",
 ]
 
 
@@ -114,6 +124,14 @@ class TranscriptUnavailable(Waitable):
     """The run cannot be asked for its conversation just now."""
 
 
+class StoreUnavailable(Waitable):
+    """The blob store cannot be reached or written just now."""
+
+
+class BlobMissing(Waitable):
+    """The blob store does not have what a run refers to: not yet, or this process looks at another store."""
+
+
 class Operator(PerdureError):
     """Whoever runs the worker must change something."""
 
@@ -132,6 +150,18 @@ class QuotaExhausted(Operator):
 
 class UnknownModel(Operator):
     """The provider or the model does not exist."""
+
+
+class KeyUnknown(Operator):
+    """Data was encrypted under a key id that this process does not have."""
+
+
+class WrongKey(Operator):
+    """The key of this id is another one than the data was encrypted with."""
+
+
+class Tampered(Operator):
+    """The data is not what was encrypted, or it was moved here from another place."""
 
 
 class ConfigurationError(Operator):

@@ -13,6 +13,7 @@ __all__ = [
     "MessagePage",
     "OpaquePart",
     "Part",
+    "StoredMessages",
     "SystemMessage",
     "TextPart",
     "ToolResultMessage",
@@ -82,7 +83,11 @@ class AssistantMessage(Tagged, frozen=True):
 
 
 class ToolResultMessage(Tagged, frozen=True):
-    """The answer to one call. `error` is an error code (empty: it went well); `untrusted` marks foreign content."""
+    """The answer to one call. `error` is an error code (empty: it went well); `untrusted` marks foreign content.
+
+    A result that was too large lies whole in the blob store: `blob` is its handle, `size` its length in characters,
+    and `text` has its beginning and its end.
+    """
 
     kind: Literal["tool_result"] = "tool_result"
     call_id: str
@@ -90,6 +95,8 @@ class ToolResultMessage(Tagged, frozen=True):
     text: str
     error: str = ""
     untrusted: bool = False
+    blob: str = ""
+    size: int = 0
 
 
 class SystemMessage(Tagged, frozen=True):
@@ -116,3 +123,9 @@ class MessagePage(Compact, frozen=True):
     offset: int
     next_offset: int | None
     total: int
+
+
+class StoredMessages(MessagePage, frozen=True):
+    """A page as a reader gets it: `problem` says why stored messages could not be read."""
+
+    problem: str = ""

@@ -8,12 +8,26 @@ from perdure.domain.messages import AssistantMessage, Message
 from perdure.domain.model import Compact, JsonObject
 from perdure.domain.tools import ToolSpec
 
-__all__ = ["Conversation", "Price", "Provider", "ProviderReply", "ProviderRequest", "StopKind", "TokenUsage"]
+__all__ = [
+    "Blobs",
+    "Conversation",
+    "Price",
+    "Provider",
+    "ProviderReply",
+    "ProviderRequest",
+    "Purpose",
+    "StopKind",
+    "TokenUsage",
+]
 
 MILLION = 1_000_000
 
 StopKind = Literal["end", "calls", "max_tokens", "refused", "context_limit"]
 """Why the model stopped: finished, wants tools, hit its output bound, refuses, or its window is full."""
+
+
+Purpose = Literal["turn", "summary"]
+"""What a model call is for: a turn of the agent, or a summary of what leaves its conversation."""
 
 
 class TokenUsage(Compact, frozen=True):
@@ -65,7 +79,8 @@ class Conversation:
 class ProviderRequest:
     """One model call, provider-neutral. `model` is without the provider's prefix.
 
-    `attempt` counts from 1 over all attempts at this call. `output_schema` asks for JSON that fits it.
+    `attempt` counts from 1 over all attempts at this call. `output_schema` asks for JSON that fits it. `turn` is the
+    number of model answers of the run so far, also those that the conversation no longer shows.
     """
 
     model: str
@@ -77,6 +92,8 @@ class ProviderRequest:
     effort: str | None = None
     cache_key: str = ""
     attempt: int = 1
+    turn: int = 0
+    purpose: Purpose = "turn"
 
 
 @dataclass(frozen=True)
@@ -103,4 +120,20 @@ class Provider(Protocol):
 
     async def close(self) -> None:
         """Release connections."""
+        ...
+
+
+class Blobs(Protocol):
+    """Content that is too large for histories, stored once under an address made from it.
+
+    Raises StoreUnavailable when the store does not answer, BlobMissing for an address it does not have, KeyUnknown,
+    WrongKey or Tampered for a blob that cannot be opened.
+    """
+
+    async def put(self, data: bytes) -> str:
+        """Store the bytes, or find that they are stored already; returns their address (40 hex digits)."""
+        ...
+
+    async def get(self, address: str) -> bytes:
+        """Return the bytes of an address."""
         ...

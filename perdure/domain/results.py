@@ -1,9 +1,22 @@
 """What the steps of a workflow came to, and the workflow as a whole: one shape for agents and patterns."""
 
+from datetime import datetime
+
 from perdure.domain.model import JsonObject, JsonValue, Model
 from perdure.domain.run import StopReason
 
-__all__ = ["StepResult", "WorkflowResult"]
+__all__ = ["OpenStep", "StepResult", "WorkflowResult"]
+
+
+class OpenStep(Model, frozen=True):
+    """A turn that is not over: when it began, what had been used by then, and what it has come to so far."""
+
+    at: datetime
+    tokens: int
+    iteration: int
+    text: str = ""
+    calls: tuple[str, ...] = ()
+    errors: tuple[str, ...] = ()
 
 
 class StepResult(Model, frozen=True):
@@ -25,7 +38,11 @@ class StepResult(Model, frozen=True):
 
 
 class WorkflowResult(Model, frozen=True):
-    """All steps so far and their totals; `stop_reason` is None while the workflow is open."""
+    """Steps of one page and the totals of all; `stop_reason` is None while the workflow is open.
+
+    `offset` is the number of the first step of the page, from 0; `next_offset` is None on the last page; `total`
+    counts the steps.
+    """
 
     workflow_id: str
     workflow_name: str
@@ -36,3 +53,6 @@ class WorkflowResult(Model, frozen=True):
     total_tokens: int
     evaluation_score: float | None = None
     stop_reason: StopReason | None = None
+    offset: int = 0
+    next_offset: int | None = None
+    total: int = 0

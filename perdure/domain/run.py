@@ -1,5 +1,6 @@
 """What starts a run, what it reports while it goes, and what comes out."""
 
+import hashlib
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal, Self
@@ -8,6 +9,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from perdure.domain.agents import AgentSettings, AgentSpec, Limits, Name
 from perdure.domain.approvals import Request
+from perdure.domain.context import ContextBudget, View
 from perdure.domain.errors import ErrorInfo
 from perdure.domain.messages import AssistantMessage, Message, TranscriptRef
 from perdure.domain.model import Compact, JsonObject, JsonValue, Model, Partial
@@ -18,6 +20,7 @@ from perdure.domain.tools import ToolSpec
 __all__ = [
     "MAX_GOAL_BYTES",
     "AgentInput",
+    "Basis",
     "Child",
     "ContextItem",
     "Lineage",
@@ -80,9 +83,6 @@ class AgentInput(Partial, frozen=True):
         if self.plan != "off":
             msg = 'plan: planning is not in this release: leave it out or say "off"'
             raise ValueError(msg)
-        if self.on_limit != "stop":
-            msg = 'on_limit: this release only knows "stop"'
-            raise ValueError(msg)
         if isinstance(self.agent, AgentSpec) and self.agent.reasoning != "tools":
             msg = 'agent.reasoning: this release only knows "tools"'
             raise ValueError(msg)
@@ -103,6 +103,8 @@ class Setup(Compact, frozen=True):
     """Everything a run is made of, resolved once by the activity `run.prepare` and used for as long as it lives.
 
     `own_policy` is that of an agent that another run delegated to: its rules can only make `policy` stricter.
+    `context` and `rollover_events` are None for runs that began before there was a context budget and
+    continue-as-new: those keep to what they were started with.
     """
 
     agent: AgentSpec
@@ -119,19 +121,43 @@ class Setup(Compact, frozen=True):
     price: Price | None = None
     search_attributes: bool = False
     warnings: tuple[str, ...] = ()
+    context: ContextBudget | None = None
+    rollover_events: int | None = None
+
+    @property
+    def digest(self) -> str:
+        """Short name of exactly this setup (48 bits of SHA-256 as hex): tells a cache that it is out of date."""
+        return hashlib.sha256(self.wire_json().encode()).hexdigest()[:12]
+
+
+class Basis(Compact, frozen=True):
+    """Answer of the query `basis`: what a model call builds on. `name` changes with setup and view."""
+
+    name: str
+    setup: Setup
+    view: View = View()
+
+    @classmethod
+    def of(cls, setup: Setup, view: View, edition: int) -> "Basis":
+        """The basis of a setup and the view that so many compactions have led to."""
+        return cls(name=f"{setup.digest}.{edition}", setup=setup, view=view)
 
 
 class ModelRequest(Compact, frozen=True):
     """Request of the activity `llm.reply`: the transcript by reference, and the messages since the last call.
 
     `new` may be shorter than that or empty when they are large; the activity then reads them from the workflow.
-    `tries` counts attempts of earlier activities at the same call.
+    `tries` counts attempts of earlier activities at the same call. `basis` names setup and view (see `Basis`), `turn`
+    counts the model's answers so far; `closing` asks for a last word without tools.
     """
 
     transcript: TranscriptRef
     new: tuple[Message, ...] = ()
     max_output_tokens: int
     tries: int = 0
+    basis: str = ""
+    turn: int = 0
+    closing: bool = False
 
 
 class ModelReply(Compact, frozen=True):

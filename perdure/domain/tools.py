@@ -93,12 +93,15 @@ class ToolCall(Compact, frozen=True):
 class CallOutcome(Compact, frozen=True):
     """What an attempt at a call came to: text for the model, or an error code with words the model can act on.
 
-    `unknown` says that the effect may or may not have happened.
+    `unknown` says that the effect may or may not have happened. `blob` is the handle of a result that was too large:
+    `text` then has its beginning and end, `size` is how many characters it has.
     """
 
     text: str = ""
     error: str = ""
     unknown: bool = False
+    blob: str = ""
+    size: int = 0
 
 
 def call_digest(tool: str, arguments: JsonObject) -> str:

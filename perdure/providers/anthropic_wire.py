@@ -16,7 +16,7 @@ from perdure.domain.ports import ProviderRequest
 from perdure.domain.tools import ToolSpec
 from perdure.providers.pairing import wire_items
 from perdure.providers.schema import in_words, strict_schema
-from perdure.providers.text import result_text, sent_arguments
+from perdure.providers.text import note_text, result_text, sent_arguments
 
 __all__ = ["NAME", "body", "convert"]
 
@@ -74,7 +74,7 @@ def convert(message: Message) -> list[JsonObject]:
             return [_user(result)]
         case SystemMessage():
             # Only some models take the role `system` here, and not everywhere: a tagged user text works with all.
-            return [_user({"type": "text", "text": f"<system-note>\n{message.text}\n</system-note>"})]
+            return [_user({"type": "text", "text": note_text(message)})]
         case _:
             return [_user({"type": "text", "text": message.text})] if message.text.strip() else []
 

@@ -76,10 +76,14 @@ _IN_STREAM: dict[str, type[PerdureError]] = {
 """Codes that stand for a status when the error comes inside a stream that began with 200."""
 
 _OVERFLOW = re.compile(
-    r"prompt is too long|context_length_exceeded|maximum context length|exceeds? (the )?(available )?context"
-    r"|exceeds? the (model'?s )?(maximum )?context|input length and `?max_tokens`? exceed",
+    r"(prompt|input) (is )?too long|context_length_exceeded|maximum (context|prompt) length|model'?s context length"
+    r"|exceed(s|ed)? (the |your |max |maximum |available |model'?s )*(context|token limit|model token limit)"
+    r"|context (length|size|window) (of only|has been exceeded|exceeded|exceeds)|context limit"
+    r"|input token count .{0,40}exceeds|prompt token count .{0,40}exceeds"
+    r"|reduce the length of the (messages|input|prompt)|input or output tokens must be reduced",
     re.IGNORECASE,
 )
+"""How vendors and servers of others (vLLM, llama.cpp, Ollama, LM Studio, Groq, xAI, Mistral, Gemini) say it."""
 _NO_CREDIT = re.compile(r"credit balance is too low|exceeded your current quota", re.IGNORECASE)
 _SECRET = re.compile(r"\b(sk|key)-[\w*.\-]{6,}|(?i:bearer)\s+[\w.~+/=\-]{6,}")
 
@@ -108,7 +112,7 @@ class Fault:
         for code in self.codes:
             if code in _DECISIVE:
                 return _DECISIVE[code]
-        if self.status < _SERVER and _OVERFLOW.search(self.text):
+        if self.status <= _SERVER and _OVERFLOW.search(self.text):  # llama.cpp says so with 500
             return ContextOverflow
         if self.status < _SERVER and _NO_CREDIT.search(self.text):
             return QuotaExhausted

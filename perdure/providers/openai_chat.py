@@ -38,7 +38,7 @@ class OpenAIChatProvider:
         """One answer of the model, streamed. Where the server counts no tokens, usage is an estimate."""
         client = cast("AsyncOpenAI", self._line.client())
         body = wire.body(request, compatible=not str(client.base_url.host).endswith("openai.com"))
-        answer = Answer(request.model, len(request.conversation.messages))
+        answer = Answer(request.model, request.turn)
         async with aclosing(self._line.events("/chat/completions", body, progress)) as events:
             async for event in events:
                 answer.take(event)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from perdure.domain.errors import TruncatedStream
+from perdure.domain.errors import ContextOverflow, TruncatedStream
 from perdure.domain.messages import AssistantMessage, CallPart, OpaquePart, Part, TextPart
 from perdure.domain.model import JsonObject
 from perdure.domain.ports import ProviderReply, StopKind, TokenUsage
@@ -14,6 +14,7 @@ from perdure.providers.text import call_part, whole
 __all__ = ["Answer"]
 
 _STOPS: dict[str, StopKind] = {"content_filter": "refused", "length": "max_tokens"}
+_FULL = "model_context_window_exceeded"
 _REASONING = ("reasoning_content", "reasoning", "reasoning_details")
 """Fields in which servers show reasoning and, some of them, want it back."""
 
@@ -78,10 +79,13 @@ class Answer:
         call.extra.update({k: v for k, v in piece.items() if k not in ("id", "index", "type", "function")})
 
     def reply(self) -> ProviderReply:
-        """The reply; raises TruncatedStream when no chunk said why the model stopped."""
+        """The reply; raises TruncatedStream when no chunk says why it ended, ContextOverflow when it was full."""
         if not self._finish:
             message = f"The stream of {NAME}:{self._model} ended before its answer was complete."
             raise TruncatedStream(message)
+        if self._finish == _FULL:
+            message = f"The context window of {NAME}:{self._model} was full before the answer was complete."
+            raise ContextOverflow(message)
         refusal = "".join(self._refusal)
         message = AssistantMessage(content=tuple(self._content(refusal)), provider=NAME)
         stop = _STOPS.get(self._finish, "refused" if refusal else "calls" if message.calls else "end")

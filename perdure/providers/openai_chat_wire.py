@@ -9,12 +9,12 @@ from perdure.domain.messages import (
     ToolResultMessage,
 )
 from perdure.domain.model import JsonObject, JsonValue
-from perdure.domain.ports import ProviderRequest
+from perdure.domain.ports import Conversation, ProviderRequest
 from perdure.domain.tools import ToolSpec
 from perdure.providers.openai_wire import arguments_text, output_format, parameters
 from perdure.providers.pairing import wire_items
 from perdure.providers.schema import in_words
-from perdure.providers.text import result_text
+from perdure.providers.text import note_text, result_text
 
 __all__ = ["NAME", "body", "convert"]
 
@@ -39,7 +39,17 @@ def body(request: ProviderRequest, *, compatible: bool) -> JsonObject:
     if request.cache_key and not compatible:
         sent["prompt_cache_key"] = request.cache_key
     head: list[JsonValue] = [{"role": "system", "content": instructions}] if instructions else []
-    return {**sent, "messages": [*head, *wire_items(request.conversation, NAME, convert)]}
+    return {**sent, "messages": [*head, *_messages(request.conversation, compatible=compatible)]}
+
+
+def _messages(conversation: Conversation, *, compatible: bool) -> list[JsonObject]:
+    """Many servers fill a template that knows one system message, the first, and turns of the two sides that alternate.
+
+    For them notes are text of the user's side, and what one side says in a row is one message.
+    """
+    if compatible:
+        return wire_items(conversation, f"{NAME}:compatible", _plain, _join)
+    return wire_items(conversation, NAME, convert)
 
 
 def convert(message: Message) -> list[JsonObject]:
@@ -53,6 +63,21 @@ def convert(message: Message) -> list[JsonObject]:
             return [{"role": "system", "content": message.text}]
         case _:
             return [{"role": "user", "content": message.text}]
+
+
+def _plain(message: Message) -> list[JsonObject]:
+    if isinstance(message, SystemMessage):
+        return [{"role": "user", "content": note_text(message)}]
+    return convert(message)
+
+
+def _join(messages: list[JsonObject], message: JsonObject) -> None:
+    last = messages[-1] if messages else {}
+    plain = last.keys() == message.keys() == {"role", "content"}
+    if plain and last["role"] == message["role"]:
+        messages[-1] = {**message, "content": f"{last['content']}\n\n{message['content']}"}
+    else:
+        messages.append(message)
 
 
 def _assistant(message: AssistantMessage) -> list[JsonObject]:

@@ -1,9 +1,18 @@
 """Puts a conversation into the order every provider insists on: each call followed by exactly one result."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from perdure.domain.messages import AssistantMessage, Message, SystemMessage, ToolResultMessage, UserMessage
+from perdure.domain.messages import (
+    AssistantMessage,
+    CallPart,
+    Message,
+    Part,
+    SystemMessage,
+    ToolResultMessage,
+    UserMessage,
+)
 from perdure.domain.model import JsonObject
 from perdure.domain.ports import Conversation
 from perdure.providers.text import NOT_RUN
@@ -14,22 +23,36 @@ Convert = Callable[[Message], list[JsonObject]]
 """Wire items of one message."""
 Join = Callable[[list[JsonObject], JsonObject], None]
 """Append an item, or put a merged copy in place of the last one; never changes an item."""
+_FOREIGN = re.compile(r"[^a-zA-Z0-9_-]")
+
+
+@dataclass
+class _Open:
+    """A call that waits for its result: the id it has, the one it is sent under, and its tool."""
+
+    id: str
+    sent: str
+    tool: str
 
 
 @dataclass
 class Pairing:
-    """Holds back what was said between a call and its result; drops results that nobody asked for."""
+    """Holds back what was said between a call and its result; drops results that nobody asked for.
 
-    open: dict[str, str] = field(default_factory=dict[str, str])
+    Ids that came before, as servers that count anew in each answer give them, are sent with a number behind them.
+    """
+
+    open: list[_Open] = field(default_factory=list[_Open])
     held: list[Message] = field(default_factory=list[Message])
+    used: set[str] = field(default_factory=set[str])
 
     def feed(self, message: Message) -> list[Message]:
         """The messages that may be sent now that this one has come."""
         match message:
             case AssistantMessage():
-                settled = [*self.rest(), message]
-                self.open, self.held = {call.id: call.tool for call in message.calls}, []
-                return settled
+                settled = self.rest()
+                self.open, self.held = [], []
+                return [*settled, self._renamed(message)]
             case ToolResultMessage():
                 return self._answer(message)
             case UserMessage() | SystemMessage() if self.open:
@@ -38,19 +61,37 @@ class Pairing:
             case _:
                 return [message]
 
+    def _renamed(self, message: AssistantMessage) -> AssistantMessage:
+        """The message with ids that none before it had; the same object when they are so already."""
+        content = tuple(self._opened(part) if isinstance(part, CallPart) else part for part in message.content)
+        same = all(new is old for new, old in zip(content, message.content, strict=True))
+        return message if same else message.model_copy(update={"content": content})
+
+    def _opened(self, call: CallPart) -> Part:
+        sent, number = call.id, 1
+        while not sent or _FOREIGN.sub("_", sent) in self.used:
+            number += 1
+            sent = f"{call.id or 'call'}_{number}"
+        # As the strictest API will see it, which takes only these characters.
+        self.used.add(_FOREIGN.sub("_", sent))
+        self.open.append(_Open(call.id, sent, call.tool))
+        return call if sent == call.id else call.model_copy(update={"id": sent})
+
     def _answer(self, result: ToolResultMessage) -> list[Message]:
-        if self.open.pop(result.call_id, None) is None:
+        call = next((call for call in self.open if call.id == result.call_id), None)
+        if call is None:
             return []
+        self.open.remove(call)
+        answer = result if call.sent == call.id else result.model_copy(update={"call_id": call.sent})
         if self.open:
-            return [result]
+            return [answer]
         held, self.held = self.held, []
-        return [result, *held]
+        return [answer, *held]
 
     def rest(self) -> list[Message]:
         """What must be sent if nothing more comes: stand-ins for missing results, then what was held back."""
         missing = [
-            ToolResultMessage(call_id=call_id, tool=tool, text=NOT_RUN, error="not_run")
-            for call_id, tool in self.open.items()
+            ToolResultMessage(call_id=call.sent, tool=call.tool, text=NOT_RUN, error="not_run") for call in self.open
         ]
         return [*missing, *self.held]
 

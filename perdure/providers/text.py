@@ -4,10 +4,10 @@ import hashlib
 import json
 from typing import Any, NoReturn, cast
 
-from perdure.domain.messages import CallPart, ToolResultMessage
+from perdure.domain.messages import CallPart, SystemMessage, ToolResultMessage
 from perdure.domain.model import JsonObject
 
-__all__ = ["call_part", "estimate", "result_text", "sent_arguments", "whole"]
+__all__ = ["call_part", "estimate", "note_text", "result_text", "sent_arguments", "whole"]
 
 NOT_RUN = "This call was not run."
 _SHOWN = 2_000
@@ -43,6 +43,11 @@ def _no_constant(name: str) -> NoReturn:
 def sent_arguments(call: CallPart) -> JsonObject:
     """The arguments as they go back to the model, which must be an object even when the model's were none."""
     return {"malformed": call.malformed[:_SHOWN]} if call.malformed else call.arguments
+
+
+def note_text(note: SystemMessage) -> str:
+    """A note of the runtime as text of the user's side, for APIs and servers that take no such role in the middle."""
+    return f"<system-note>\n{note.text}\n</system-note>"
 
 
 def result_text(result: ToolResultMessage) -> str:

@@ -9,7 +9,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
 
-from temporalio.client import Client, WorkflowHandle
+from temporalio.client import Client, WithStartWorkflowOperation, WorkflowHandle
+from temporalio.common import WorkflowIDConflictPolicy
 
 from perdure.domain.approvals import Request
 from perdure.domain.model import JsonObject
@@ -17,9 +18,11 @@ from perdure.domain.policy import Level, Policy, Rule
 from perdure.domain.ports import Price
 from perdure.domain.run import RunResult
 from perdure.providers import Providers
+from perdure.runtime import PerdurePlugin
 from perdure.search_attributes import register_search_attributes
 from perdure.settings import Settings
-from perdure.testing.history import History
+from perdure.storage import storage_from
+from perdure.testing.history import History, chain_of
 from perdure.testing.model import Models, ScriptedModel, Step
 from perdure.testing.servers import local_server
 from perdure.tools import Registry, default_registry
@@ -81,8 +84,33 @@ class Environment:
         return await handle.result()
 
     async def history(self, handle: WorkflowHandle[Any, Any] | None = None) -> History:
-        """History of a run, by default of the last one."""
-        return History(await (handle or self._last()).fetch_history())
+        """History of a run and of those it continued as, by default of the last one."""
+        return await chain_of(self.client, handle or self._last())
+
+    async def ask(self, session: str, text: str, message_id: str, **fields: Any) -> Any:  # noqa: ANN401 - any JSON
+        """Ask a session, which is started if needed; `fields` are those of its input. Returns the reply."""
+        start: WithStartWorkflowOperation[Any, Any] = WithStartWorkflowOperation(
+            "Session",
+            fields,
+            id=session,
+            task_queue=self.task_queue,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        )
+        payload = {"text": text, "message_id": message_id}
+        return await self.client.execute_update_with_start_workflow(  # pyright: ignore[reportUnknownMemberType] - open generic
+            "ask", payload, start_workflow_operation=start
+        )
+
+    async def transcript(self, handle: WorkflowHandle[Any, Any] | None = None) -> list[JsonObject]:
+        """All messages of a run and of those it continues, page by page; by default of the last run."""
+        messages: list[JsonObject] = []
+        offset: int | None = 0
+        while offset is not None:
+            page: dict[str, Any] = await (handle or self._last()).query("transcript", {"offset": offset, "limit": 100})
+            assert not page.get("problem"), page  # noqa: S101 - for tests
+            messages += page["messages"]
+            offset = page["next_offset"]
+        return messages
 
     async def pending(self, count: int = 1) -> list[Request]:
         """The requests for people of the last run, once there are `count` of them."""
@@ -116,21 +144,30 @@ async def agents(  # noqa: PLR0913 - what a test may want to change of a worker
 ) -> AsyncGenerator[Environment]:
     """Run a worker with these tools, by default on a server of its own; `settings` are fields of `Settings`.
 
+    Large content, and what `encryption_keys` and `compression` of the settings ask for, stay within the block: of a
+    `client` that is given only the connection is used. `Environment.client` reads all of it.
+
     `max_cached_workflows=0` makes every step replay the run, `max_characters=0` makes model calls forget other runs.
     """
     async with AsyncExitStack() as stack:
-        connected = client or await stack.enter_async_context(local_server())
+        plain = client or await stack.enter_async_context(local_server())
         if search_attributes:
-            await register_search_attributes(connected)
+            await register_search_attributes(plain)
         folder = stack.enter_context(tempfile.TemporaryDirectory())
         queue = f"test-{Path(folder).name}"
         given: dict[str, Any] = {"workspace": folder, "home": f"{folder}/home", "task_queue": queue}
         place = Settings(**(given | dict(settings or {})))
+        storage = storage_from(place)
+        # The connection may be shared by many tests, what it stores and encrypts with may not.
+        config = plain.config()
+        config["plugins"] = [PerdurePlugin(storage)]
+        connected = Client(**config)
         models = Models()
         worker = worker_for(
             connected,
             place,
             tools,
+            storage,
             search_attributes=search_attributes,
             providers=Providers(extra={"test": models}),
             prices=lambda _model: price or Price(input=0, output=0),

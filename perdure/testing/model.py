@@ -29,7 +29,10 @@ Step = str | Call | PerdureError | Sequence[str | Call]
 
 
 class ScriptedModel:
-    """A model that plays steps in order of the assistant turns and keeps every request that it was asked."""
+    """A model that plays steps in order of its answers and keeps every request that it was asked.
+
+    A summary of what leaves a long conversation takes no step: it says how many characters it was given.
+    """
 
     def __init__(self, steps: Sequence[Step]) -> None:
         """Play these steps."""
@@ -37,6 +40,8 @@ class ScriptedModel:
         self._errors = _errors_before(steps)
         self.requests: list[ProviderRequest] = []
         """What the model was asked, repeated attempts included."""
+        self.summaries: list[ProviderRequest] = []
+        """What it was asked to summarise."""
 
     def check(self, model: str) -> None:
         """Accept every name."""
@@ -44,8 +49,11 @@ class ScriptedModel:
     async def reply(self, request: ProviderRequest, progress: Callable[[], None]) -> ProviderReply:
         """Play the step of this turn."""
         progress()
+        if request.purpose == "summary":
+            self.summaries.append(request)
+            return _summary(request)
         self.requests.append(request)
-        turn = sum(isinstance(message, AssistantMessage) for message in request.conversation.messages)
+        turn = request.turn
         if errors := self._errors.get(turn):
             raise errors.pop(0)
         if turn >= len(self._steps):
@@ -66,6 +74,13 @@ class ScriptedModel:
 
     async def close(self) -> None:
         """Nothing to release."""
+
+
+def _summary(request: ProviderRequest) -> ProviderReply:
+    size = sum(len(message.model_dump_json(exclude_defaults=True)) for message in request.conversation.messages)
+    content = (TextPart(text=f"[scripted summary of {size} characters]"),)
+    message = AssistantMessage(content=content, provider="test")
+    return ProviderReply(message=message, stop="end", usage=TokenUsage(input=10, output=5))
 
 
 def _errors_before(steps: Sequence[Step]) -> dict[int, list[PerdureError]]:

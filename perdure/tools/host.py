@@ -36,6 +36,9 @@ EXECUTION_ERROR = "EXECUTION_ERROR"
 TIMEOUT = "TIMEOUT"
 UNKNOWN_OUTCOME = "UNKNOWN_OUTCOME"
 
+LARGE = 256 * 1024
+"""Characters from which a result is made into text in a thread, so that heartbeats go on."""
+
 _LOST = (OutcomeUnknown, TimeoutError, ConnectionResetError, ConnectionAbortedError, BrokenPipeError)
 """Exceptions after which a tool that talks to somebody cannot know whether its effect happened."""
 
@@ -63,7 +66,7 @@ class ToolHost:
     async def run(self, call: ToolCall, info: CallInfo) -> CallOutcome:
         """Run one attempt. Only cancellation is raised; it reaches the tool and waits up to GRACE for its end.
 
-        Takes at most the tool's timeout plus GRACE seconds.
+        Takes at most the tool's timeout plus GRACE seconds. The text may have any size: see `perdure.tools.outputs`.
         """
         tool = self._registry.get(call.tool)
         if tool is None:
@@ -76,7 +79,7 @@ class ToolHost:
             return _invalid(tool.spec, problem)
         work, arguments = tool.call, call.arguments
         ended = await self._execute(tool.spec, call.key, info, lambda: work(arguments))
-        return _outcome(tool.spec, ended)
+        return await _outcome(tool.spec, ended)
 
     async def verify(self, tool: str, key: str, info: CallInfo | None = None) -> Verification:
         """Ask the read-back hook of `tool` whether the call with `key` happened; any trouble leaves it unknown."""
@@ -85,7 +88,7 @@ class ToolHost:
         if known is None or hook is None:
             return Verification(problem=f"the tool {tool[:100]!r} has no verify hook on this worker")
         ended = await self._execute(known.spec, key, info or CallInfo(workflow_id=""), lambda: hook(key))
-        return _verification(known.spec, ended)
+        return await _verification(known.spec, ended)
 
     async def close(self) -> None:
         """Cancel what runs, give it GRACE seconds to end, and end the thread."""
@@ -135,13 +138,13 @@ def _forwarder(info: CallInfo) -> Callable[[JsonValue], None]:
     return forward
 
 
-def _outcome(spec: ToolSpec, ended: Ended | OutOfTime) -> CallOutcome:
+async def _outcome(spec: ToolSpec, ended: Ended | OutOfTime) -> CallOutcome:
     if isinstance(ended, OutOfTime):
         return _late(spec, ended)
     if ended.error is not None:
         return _failed(spec, ended.error)
     try:
-        return CallOutcome(text=bounded(as_text(ended.value)))
+        return CallOutcome(text=await _text(ended.value))
     except ValueError as error:
         text = f"its result ({type(ended.value).__name__}) is not text and cannot be written as JSON: {describe(error)}"
         done = "" if spec.effect.repeatable else " The call itself was carried out: do not repeat it."
@@ -173,7 +176,7 @@ def _failed(spec: ToolSpec, error: BaseException) -> CallOutcome:
     return CallOutcome(error=EXECUTION_ERROR, text=describe(error))
 
 
-def _verification(spec: ToolSpec, ended: Ended | OutOfTime) -> Verification:
+async def _verification(spec: ToolSpec, ended: Ended | OutOfTime) -> Verification:
     if isinstance(ended, OutOfTime):
         return Verification(problem=f"the verify hook of {spec.name} took longer than {spec.timeout:g} s")
     answer = ended.value if ended.error is None else ended.error
@@ -185,9 +188,16 @@ def _verification(spec: ToolSpec, ended: Ended | OutOfTime) -> Verification:
         # A hook that falls off its end must not decide about money.
         return Verification(problem=f"the verify hook of {spec.name} returned None instead of a result or NotHappened")
     try:
-        return Verification(happened=True, text=bounded(as_text(answer)))
+        return Verification(happened=True, text=await _text(answer))
     except ValueError as error:
         return Verification(problem=f"what the verify hook of {spec.name} returned is not JSON: {describe(error)}")
+
+
+async def _text(value: object) -> str:
+    """Text of a result, whatever its size; ValueError for what is no text."""
+    if isinstance(value, str) and len(value) < LARGE:
+        return as_text(value)
+    return await asyncio.to_thread(as_text, value)
 
 
 def _holds(error: BaseException, kinds: tuple[type[BaseException], ...]) -> bool:

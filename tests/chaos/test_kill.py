@@ -117,7 +117,7 @@ async def test_a_run_survives_five_kills_without_repeating_effects(client: Clien
     assert len(worker.deaths) == KILLS, worker.deaths
     check_effects(lines)
     check_unknowns(numbers[:2], asked)
-    check_model_calls(History(await handle.fetch_history()), [entry["turn"] for entry in wire.log], len(worker.deaths))
+    check_model_calls(History((await handle.fetch_history(),)), [entry["turn"] for entry in wire.log], len(worker.deaths))
     check_recovery(worker.deaths, [entry["at"] for entry in (*lines, *wire.log)], asked)
     assert [entry["state"] for entry in ledger] == ["done"] * 3 * ROUNDS
 

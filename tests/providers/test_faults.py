@@ -1,10 +1,11 @@
-"""Retry-After in its three spellings, and keys kept out of words."""
+"""Retry-After in its three spellings, keys kept out of words, and overflows inside streams."""
 
 from datetime import UTC, datetime
 
 import pytest
 
-from perdure.providers.faults import LONGEST_WAIT, retry_after, scrub
+from perdure.domain.errors import ContextOverflow
+from perdure.providers.faults import LONGEST_WAIT, Fault, retry_after, scrub
 
 NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
 
@@ -39,3 +40,15 @@ def test_scrub(text: str) -> None:
     cleaned = scrub(text, ["hunter2hunter2"])
     assert cleaned.endswith("[key]")
     assert not {"sk-proj", "abc.def", "hunter2"} & set(cleaned.split())
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(200, ("context_length_exceeded", "invalid_request_error"), "Your input is too much."),
+        Fault(200, (), "The model is loaded with context length of only 4096 tokens, which is not enough."),
+    ],
+)
+def test_an_overflow_inside_a_stream_is_one(fault: Fault) -> None:
+    """A response that failed, and servers that answer 200 before they have read the prompt."""
+    assert fault.kind() is ContextOverflow

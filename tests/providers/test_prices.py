@@ -29,6 +29,35 @@ def test_prices(model: str, price: Price | None) -> None:
     assert prices.price_for(model) == price
 
 
+@pytest.mark.parametrize(
+    ("model", "window"),
+    [
+        ("anthropic:claude-opus-5-5", 1_000_000),
+        ("anthropic:claude-opus-4-8", 1_000_000),
+        ("anthropic:claude-opus-4-5", 200_000),
+        ("anthropic:claude-sonnet-4-5-20250929", 200_000),
+        ("openai:gpt-5.4-mini", 400_000),
+        ("openai-chat:gpt-5.4", 1_050_000),
+        ("openai-chat:llama3", None),
+        ("scripted:demo.yaml", None),
+    ],
+)
+def test_windows(model: str, window: int | None) -> None:
+    """Tokens of the context window, None where nobody has said."""
+    assert prices.window_for(model) == window
+
+
+def test_an_own_table_names_windows(tmp_path: Path) -> None:
+    """Asked first; a row without a window leaves it to later ones."""
+    own = tmp_path / "prices.yaml"
+    own.write_text(
+        "prices: [{model: 'openai-chat:llama*', input: 0, output: 0, window: 32768},"
+        " {model: 'openai:gpt-5.4*', input: 1, output: 1}]"
+    )
+    assert prices.window_for("openai-chat:llama3", own) == 32_768
+    assert prices.window_for("openai:gpt-5.4-mini", own) == 400_000
+
+
 def test_an_own_table_is_asked_first(tmp_path: Path) -> None:
     """It overrides single models and leaves the rest."""
     own = tmp_path / "prices.yaml"
@@ -45,7 +74,7 @@ def test_every_row_can_be_reached_and_the_table_has_a_date() -> None:
     table = yaml.safe_load(Path(prices.__file__).with_name("prices.yaml").read_text())
     assert date.fromisoformat(table["as_of"])
     for row in table["prices"]:
-        sample = row["model"].replace("[5678]", "6").replace("[56]", "6").replace("openai*", "openai").rstrip("*")
+        sample = row["model"].replace("[678]", "6").replace("openai*", "openai").rstrip("*")
         found = prices.price_for(sample)
         assert found is not None
         assert (found.input, found.output) == (row["input"], row["output"]), row["model"]

@@ -33,9 +33,10 @@ def write(script: Path, text: str) -> None:
 
 
 async def play(script: Path, *messages: Message, attempt: int = 1) -> ProviderReply:
-    """One turn of a script, by a provider of its own: nothing but the conversation carries the place."""
-    talk = asked(*messages)
-    return await ScriptedProvider().reply(request(talk, model=str(script), attempt=attempt), nothing)
+    """One turn of a script, by a provider of its own: nothing but the request carries the place."""
+    turn = sum(isinstance(message, AssistantMessage) for message in messages)
+    given = request(asked(*messages), model=str(script), attempt=attempt, turn=turn)
+    return await ScriptedProvider().reply(given, nothing)
 
 
 async def test_steps_are_played_by_the_number_of_assistant_turns(script: Path) -> None:
@@ -49,6 +50,23 @@ async def test_steps_are_played_by_the_number_of_assistant_turns(script: Path) -
     ]
     assert (second.stop, second.message.provider) == ("calls", "scripted")
     assert second == await play(script, UserMessage(text="?"), SAID)
+
+
+async def test_answers_that_left_the_conversation_count_too(script: Path) -> None:
+    """The turn is what the request says, however few answers it shows."""
+    write(script, "steps: [{text: one}, {text: two}, {text: three}]")
+    given = request(asked(UserMessage(text="?"), SAID), model=str(script), turn=2)
+    assert (await ScriptedProvider().reply(given, nothing)).message.text == "three"
+
+
+async def test_a_summary_takes_no_step(script: Path) -> None:
+    """It says how much there was to read, the same every time."""
+    write(script, "steps: [{text: one}, {text: two}]")
+    given = request(model=str(script), turn=1, purpose="summary")
+    first = await ScriptedProvider().reply(given, nothing)
+    assert first == await ScriptedProvider().reply(given, nothing)
+    assert first.message.text == "[scripted summary of 39 characters]"
+    assert (first.stop, first.unused) == ("end", "")
 
 
 async def test_unused_steps_are_named(script: Path) -> None:
@@ -116,7 +134,7 @@ async def test_usage_is_the_same_whether_counted_at_once_or_turn_by_turn(script:
     talk = Conversation([UserMessage(text="?")])
     first = await ScriptedProvider().reply(request(talk, model=str(script)), nothing)
     talk.messages = [*talk.messages, first.message]
-    second = await ScriptedProvider().reply(request(talk, model=str(script)), nothing)
+    second = await ScriptedProvider().reply(request(talk, model=str(script), turn=1), nothing)
     assert second.usage == (await play(script, *talk.messages)).usage
     assert second.usage.input > first.usage.input > 0
 

@@ -49,6 +49,37 @@ STATUSES: list[tuple[int, str, str, type[PerdureError]]] = [
     (529, "", "busy", Overloaded),
 ]
 
+OVERFLOWS = [
+    (400, "", "prompt is too long: 213462 tokens > 200000 maximum"),
+    (400, "", "input length and `max_tokens` exceed context limit: 199000 + 8192 > 200000, decrease input length"),
+    (413, "request_too_large", "Request exceeds the maximum size"),
+    (400, "context_length_exceeded", "Your input exceeds the context window of this model."),
+    (400, "", "This model's maximum context length is 16384 tokens. However, you requested 122946 tokens."),
+    (400, "BadRequestError", "You passed 25 input tokens, but the model's context length is only 24 tokens."),
+    (400, "exceed_context_size_error", "request (4390 tokens) exceeds the available context size (4096 tokens)"),
+    (500, "server_error", "Context size has been exceeded."),
+    (400, "", "Requested tokens (2285) exceed context window of 2048"),
+    (400, "", "The model is loaded with context length of only 32768 tokens, which is not enough."),
+    (400, "", "The input token count (1196265) exceeds the maximum number of tokens allowed (1048575)."),
+    (400, "", "This model's maximum prompt length is 131072 but the request contains 537812 tokens."),
+    (400, "", "Please reduce the length of the messages or completion."),
+    (400, "", "Input is too long for requested model."),
+    (400, "", "Your request exceeded model token limit: 262144 (requested: 291351)"),
+    (400, "", "invalid params, context window exceeds limit"),
+    (400, "", "Prompt contains 40000 tokens, too large for model with 32768 maximum context length"),
+    (400, "", "prompt too long; exceeded max context length by 2133 tokens"),
+    (429, "rate_limit_exceeded", "Request too large: Limit 30000. The input or output tokens must be reduced."),
+]
+"""Status, code and words in which vendors and servers say that a conversation is too long."""
+
+NO_OVERFLOWS = [
+    (400, "max_tokens: 200000 > 128000, which is the maximum allowed number of output tokens"),
+    (429, "Rate limit reached: Limit 30000 tokens per min, Used 29000. Please try again in 4s."),
+    (429, "This request would exceed your organization's rate limit of 40,000 input tokens per minute"),
+    (400, "messages.1.content: the context management field is not permitted"),
+    (500, "Internal error while reading the request"),
+]
+
 
 @every_protocol
 @pytest.mark.parametrize("case", STATUSES, ids=lambda case: f"{case[0]}-{case[3].__name__}")
@@ -158,11 +189,35 @@ async def test_an_address_where_nobody_listens_is_waited_out(
     assert isinstance(caught.value, Waitable)
 
 
-async def test_a_full_context_window_is_an_overflow(serve: Serve) -> None:
-    """Anthropic says so with a stop reason instead of a status."""
+@pytest.mark.parametrize("model", ["anthropic:some-model", "openai-chat:some-model"])
+async def test_a_full_context_window_is_an_overflow(serve: Serve, model: str) -> None:
+    """Anthropic, and servers that pass its models on, say so with a stop reason instead of a status."""
     serve([{"text": "half", "stop": "model_context_window_exceeded"}])
     with pytest.raises(ContextOverflow):
-        await reply("anthropic:some-model")
+        await reply(model)
+
+
+@every_protocol
+@pytest.mark.parametrize(("status", "code", "message"), OVERFLOWS)
+async def test_overflows_in_the_words_of_many_servers(
+    serve: Serve, model: str, status: int, code: str, message: str
+) -> None:
+    """However a server says it, a conversation that is too long is one thing, which can be made smaller."""
+    serve([{"error": {"status": status, "code": code, "message": message}}])
+    with pytest.raises(ContextOverflow):
+        await reply(model)
+
+
+@every_protocol
+@pytest.mark.parametrize(("status", "message"), NO_OVERFLOWS)
+async def test_other_complaints_about_tokens_are_no_overflow(
+    serve: Serve, model: str, status: int, message: str
+) -> None:
+    """Leaving out messages would not cure them."""
+    serve([{"error": {"status": status, "message": message}}])
+    with pytest.raises(PerdureError) as caught:
+        await reply(model)
+    assert not isinstance(caught.value, ContextOverflow)
 
 
 @pytest.mark.usefixtures("no_keys")

@@ -127,7 +127,7 @@ async def test_chat_request(serve: Serve) -> None:
             {"role": "user", "content": "2 + 3?"},
             {"role": "assistant", "content": "Let me add.", "tool_calls": [call]},
             {"role": "tool", "tool_call_id": "c1", "content": "5"},
-            {"role": "system", "content": "Hurry."},
+            {"role": "user", "content": "<system-note>\nHurry.\n</system-note>"},
         ],
     }
 

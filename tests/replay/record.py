@@ -7,13 +7,14 @@ import asyncio
 import os
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from temporalio.client import WorkflowHandle
+from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
 
-from perdure.domain.errors import Overloaded
-from perdure.testing import ALLOW_ALL, Environment, agents, call, local_server
+from perdure.domain.errors import ContextOverflow, Overloaded
+from perdure.testing import ALLOW_ALL, Environment, agents, call, eventually, local_server
 from tests.samples import Host, sample_tools
 from tests.waiting import pending, update
 
@@ -97,6 +98,61 @@ async def question(env: Environment, _host: Host) -> Handle:
     return handle
 
 
+async def rollover(env: Environment, host: Host) -> Handle:
+    """Continued as new at every step: an approval, a lost effect, a pause, a message and a limit wait meanwhile."""
+    host.lose = 1
+    turns = [[call("pay", n=1), call("look", n=2)], "steered", "done"]
+    rules = [{"tool": "pay", "level": "confirm"}]
+    handle = await env.start("go", model=env.model(turns), policy={"rules": rules}, limits={"turns": 1}, on_limit="ask")
+    (request,) = await pending(handle)
+    await handle.signal("steer", {"text": "one more thing"})
+    await update(handle, "pause", {"by": "ada"})
+    await handle.signal("approve", {"request_id": request["request_id"], "approver": "bob"})
+    await update(handle, "resume", {})
+    (unknown,) = await kind_is(handle, "unknown_outcome")
+    decision = {"request_id": unknown["request_id"], "verdict": "respond", "response": "paid", "approver": "bob"}
+    await update(handle, "decide", decision)
+    (limit,) = await kind_is(handle, "limit")
+    await update(handle, "configure", {"limits": {"turns": 9}, "by": "ada"})
+    assert limit["request_id"] == "req-limit-1"
+    await handle.result()
+    return handle
+
+
+async def compaction(env: Environment, _host: Host) -> Handle:
+    """A conversation that outgrows its window, an overflow, and a last word at a limit."""
+    turns = [*(call("look", n=n) for n in range(20)), ContextOverflow("too long"), call("look", n=21), "the last word"]
+    context = {"window": 1_000, "strategy": "oldest_first"}
+    agent = {"name": "small", "model": env.model(turns), "settings": {"context": context}}
+    handle = await env.start("go " * 100, agent=agent, limits={"turns": 21}, on_limit="summarise")
+    await handle.result()
+    return handle
+
+
+async def session(env: Environment, _host: Host) -> Handle:
+    """Questions in turn, a repeated one, one that fails, and an idle end."""
+    model = env.model(["one", call("look", n=1), "three", "never"])
+    handle = env.client.get_workflow_handle(f"{env.task_queue}-session")
+    first = env.ask(handle.id, "first", "m1", model=model, limits={"turns": 1}, idle_seconds=0.5)
+    await asyncio.gather(first, env.ask(handle.id, "first", "m1"))
+    with suppress(WorkflowUpdateFailedError):
+        await env.ask(handle.id, "second", "m2")
+    await env.ask(handle.id, "third", "m3")
+    await env.ask(handle.id, "first", "m1")
+    await handle.result()
+    return handle
+
+
+async def kind_is(handle: Handle, kind: str) -> list[dict[str, Any]]:
+    """The one request that waits, once it is of this kind."""
+
+    async def look() -> list[dict[str, Any]]:
+        answer: dict[str, Any] = await handle.query("pending_approvals")
+        return answer["requests"]
+
+    return await eventually(look, lambda requests: [each["kind"] for each in requests] == [kind])
+
+
 SCENARIOS: tuple[Callable[[Environment, Host], Awaitable[Handle]], ...] = (
     tools,
     approvals,
@@ -104,7 +160,12 @@ SCENARIOS: tuple[Callable[[Environment, Host], Awaitable[Handle]], ...] = (
     outage,
     delegation,
     question,
+    rollover,
+    compaction,
+    session,
 )
+SETTINGS: dict[str, dict[str, Any]] = {"rollover": {"rollover_events": 1}, "session": {"rollover_events": 30}}
+"""What a scenario needs of its worker."""
 
 
 async def main() -> None:
@@ -112,14 +173,16 @@ async def main() -> None:
     HISTORIES.mkdir(exist_ok=True)
     async with local_server() as client:
         for scenario in SCENARIOS:
-            path = HISTORIES / f"agent-{scenario.__name__}.json"
-            if path.exists():
+            name = scenario.__name__
+            if any(HISTORIES.glob(f"agent-{name}*.json")):
                 continue
             host = Host()
-            async with agents(sample_tools(host), client=client) as env:
-                handle = await scenario(env, host)
-                path.write_text((await handle.fetch_history()).to_json() + "\n", encoding="utf-8")
-            sys.stdout.write(f"{path.name}\n")
+            async with agents(sample_tools(host), client=client, settings=SETTINGS.get(name)) as env:
+                history = await env.history(await scenario(env, host))
+            for number, run in enumerate(history.runs):
+                path = HISTORIES / (f"agent-{name}-{number}.json" if len(history.runs) > 1 else f"agent-{name}.json")
+                path.write_text(run.to_json() + "\n", encoding="utf-8")
+            sys.stdout.write(f"{name}\n")
     sys.stdout.flush()
 
 

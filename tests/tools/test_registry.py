@@ -52,6 +52,7 @@ def test_builtins_are_all_there(builtins: Registry) -> None:
         "file_list": ("pure", "activity"),
         "file_read": ("pure", "activity"),
         "file_write": ("idempotent", "activity"),
+        "read_blob": ("pure", "activity"),
     }
 
 

@@ -34,7 +34,7 @@ async def test_a_structured_answer_that_cannot_be_stored_is_repaired(env: Enviro
     model = env.model([text, '{"n": 1}'])
     result = await env.run("go", model=model, output_schema=any_value, limits={"tokens": 10**8})
     assert (result.success, result.output) == (True, {"n": 1})
-    assert no_task_failed([event.event_type for event in (await env.history()).raw.events])
+    assert no_task_failed([event.event_type for event in (await env.history()).events])
 
 
 @pytest.mark.parametrize(

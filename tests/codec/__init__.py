@@ -1,0 +1,1 @@
+"""Payload chain, external storage and codec server."""

@@ -1,0 +1,71 @@
+"""Keeps the conversation within the model's window: decides when it is made smaller and takes what came of it."""
+
+from perdure.domain.context import CompactRequest
+from perdure.domain.messages import SystemMessage
+from workflows import calls
+from workflows.run import AgentRun
+
+__all__ = ["expected", "fit", "make_room"]
+
+CHARACTERS_PER_TOKEN = 4
+"""For runs that began before estimates were calibrated."""
+GROWTH = 1.1
+"""How much a conversation of which nothing could be left out must have grown before it is tried again."""
+
+
+def expected(run: AgentRun) -> int:
+    """Tokens of the messages that the provider has not counted yet; its own answers it has."""
+    size = run.log.size_since(run.sent, but="assistant")
+    return size // CHARACTERS_PER_TOKEN if run.setup.context is None else run.calibration.estimate(size)
+
+
+async def make_room(run: AgentRun) -> None:
+    """Bring the conversation within its budget; what even then cannot fit the window is not sent as it is."""
+    budget = run.setup.context
+    if await fit(run) and budget is not None:
+        size = run.calibration.estimate(run.log.characters)
+        if size > budget.window - budget.output_reserve:
+            await fit(run, overflowed=True)
+
+
+async def fit(run: AgentRun, *, overflowed: bool = False) -> bool:
+    """Make the conversation smaller when it has outgrown its budget, or the provider said so; says whether it was.
+
+    Half of the budget is aimed at, so that the next compaction is far away. One that saves nothing is not repeated
+    until the conversation has grown.
+    """
+    budget, log = run.setup.context, run.log
+    if budget is None:
+        return False
+    total = run.spent.context + expected(run)
+    over = (
+        run.calibration.estimate(log.characters) > budget.conversation or total > budget.window - budget.output_reserve
+    )
+    if not (over or overflowed) or (log.characters < run.stuck * GROWTH and not overflowed):
+        return False
+    aim = run.calibration.fitting(budget.conversation // 2)
+    request = CompactRequest(
+        transcript=log.ref,
+        basis=run.basis.name,
+        target=min(aim, log.characters // 2) if overflowed else aim,
+        total=len(log),
+        turn=run.total.turns,
+        overflowed=overflowed,
+    )
+    left = run.time_left()
+    found = await calls.compact(run.control, request, left if left < calls.MODEL_CALL else None)
+    run.spent.settle_extra(found.usage, found.cost_usd)
+    if found.problem:
+        run.notice("context.problem", found.problem)
+    if not found.receipt:
+        run.stuck = log.characters
+        return False
+    run.stuck = 0
+    run.edition += 1
+    log.compacted(SystemMessage(text=found.receipt), found)
+    run.calibration = run.calibration.restarted()
+    run.sent = len(log)
+    saved = run.calibration.estimate(found.before - found.after)
+    run.spent.context = max(total - saved, run.calibration.estimate(found.after))
+    run.notice("context.compacted", f"{found.before} characters became {found.after}; the rest is in blob:{found.blob}")
+    return True
