@@ -12,7 +12,7 @@ from perdure.domain.model import JsonObject, canonical_json
 from perdure.domain.policy import Level, Rule, Ruling
 from perdure.domain.run import StopReason
 from perdure.domain.state import ApprovalsState, Waiting
-from perdure.domain.tools import call_digest
+from perdure.domain.tools import Effect, call_digest
 from workflows.control import Control, RolloverError, RunEndedError
 
 __all__ = ["Approvals", "RulingOf", "expiry", "request_id"]
@@ -25,19 +25,22 @@ SHOWN_CHARACTERS = 500_000
 
 SOON = timedelta(milliseconds=1)
 
-RulingOf = Callable[[JsonObject], Ruling]
+RulingOf = Callable[[str, Effect, JsonObject], Ruling]
 
 
 class Approvals:
     """Pending requests in the order they were asked, and the decisions that were taken."""
 
-    def __init__(self, control: Control, changed: Callable[[], None]) -> None:
-        """Start with nothing asked; `changed` is called whenever what waits has changed."""
+    def __init__(self, control: Control, changed: Callable[[], None], ruling: RulingOf) -> None:
+        """Start with nothing asked; `changed` is called whenever what waits has changed.
+
+        `ruling` says what the policy thinks of a call with edited arguments: an edit must not get around a rule.
+        """
+        self._ruling = ruling
         self._control = control
         self._changed = changed
         self._pending: dict[str, Request] = {}
         self._rules: dict[str, Rule | None] = {}
-        self._rulings: dict[str, RulingOf] = {}
         self._decided: dict[str, Decision] = {}
         self._carried = set[str]()
         """Requests of the run before this one that nobody waits for yet."""
@@ -94,11 +97,10 @@ class Approvals:
         """Whether a request of this id, or with a number behind it, waits from the run before and is to be asked on."""
         return self.unused(request_id) in self._carried
 
-    async def ask(self, request: Request, rule: Rule | None, ruling_of: RulingOf | None = None) -> Decision:
+    async def ask(self, request: Request, rule: Rule | None) -> Decision:
         """Open the request and wait for its decision, its timeout, or the end of the run.
 
-        A request that waits from the run before goes on waiting as it was asked. `ruling_of` says what the policy
-        thinks of edited arguments: an edit must not get around a rule.
+        A request that waits from the run before goes on waiting as it was asked.
         """
         if request.request_id in self._carried:
             self._carried.discard(request.request_id)
@@ -106,8 +108,6 @@ class Approvals:
         else:
             self._pending[request.request_id] = request
             self._rules[request.request_id] = rule
-        if ruling_of is not None:
-            self._rulings[request.request_id] = ruling_of
         with self._control.waiting(f"{request.kind}: {request.title}"):
             self._changed()
             try:
@@ -154,8 +154,6 @@ class Approvals:
     async def by_update(self, payload: Decide) -> DecisionAnswer:
         """Take a decision by update; the answer tells the state that follows from it."""
         name = payload.request_id
-        if payload.verdict is Verdict.EDIT:  # judged by the rule of its call, which a continued run first asks again
-            await workflow.wait_condition(lambda: name not in self._carried or self._control.stopping)
         code, reason = self._take(payload, "update")
         if not code:
             await workflow.wait_condition(
@@ -169,6 +167,12 @@ class Approvals:
             code=code,
             reason=reason,
         )
+
+    def withdraw(self, kind: RequestKind) -> None:
+        """Forget the requests of this kind that wait from the run before: they are not asked again."""
+        for name in [name for name in self._carried if self._pending[name].kind is kind]:
+            self._carried.discard(name)
+            del self._pending[name]
 
     def settle(self, kind: RequestKind, decision: Decision) -> None:
         """Decide every waiting request of this kind: what it asked for was done in another way."""
@@ -198,8 +202,8 @@ class Approvals:
         request = self._pending.get(payload.request_id)
         if request is None:
             return "unknown_request", f"no request {payload.request_id!r} waits"
-        ruling_of = self._rulings.get(payload.request_id)
-        edited = None if ruling_of is None or payload.arguments is None else ruling_of(payload.arguments)
+        judged = request.kind is RequestKind.TOOL_CALL and payload.arguments is not None
+        edited = self._ruling(request.tool, request.effect, payload.arguments or {}) if judged else None
         return next(refusals(request, payload, edited), ("", ""))
 
     def _expire(self, request_id: str) -> None:

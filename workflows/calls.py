@@ -1,6 +1,7 @@
 """The only module that executes activities: their names, timeouts, retry policies and summaries."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -39,6 +40,8 @@ REPEATS = 10
 STEADY = timedelta(seconds=1)
 
 STORING = timedelta(minutes=5)
+STORE_OUTAGE = timedelta(minutes=2)
+"""For what somebody waits for: then the question fails with words, and can be asked again."""
 PATIENT = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(minutes=1))
 """For the blob store: nothing can go on without it, so its outage is waited out, for as long as it lasts."""
 
@@ -117,53 +120,44 @@ async def compact(control: Control, request: CompactRequest, left: timedelta | N
 
 
 async def archive(request: ArchiveRequest) -> Archived:
-    """Store what leaves the workflow; an outage of the store is waited out."""
-    return await workflow.execute_activity(
-        "run.archive",
-        request,
-        result_type=Archived,
-        start_to_close_timeout=STORING,
-        heartbeat_timeout=HEARTBEAT,
-        retry_policy=PATIENT,
-        summary="store the transcript and continue as new",
-    )
+    """Store what leaves the workflow; an outage of the store is waited out, for as long as it lasts."""
+    return await _store("run.archive", [request], Archived, "store the transcript and continue as new")
 
 
 async def open_session() -> Carried | None:
     """State of the session that had this id before and was closed; None: there was none."""
-    return await workflow.execute_activity(
-        "session.open",
-        result_type=Carried | None,  # pyright: ignore[reportArgumentType] - the SDK decodes unions
-        start_to_close_timeout=STORING,
-        heartbeat_timeout=HEARTBEAT,
-        retry_policy=PATIENT,
-        summary="look for an earlier session of this id",
-    )
+    kind: Any = Carried | None
+    return await _store("session.open", [], kind, "look for an earlier session of this id", patience=STORE_OUTAGE)
 
 
 async def close_session(state: Carried | None) -> None:
-    """Keep the state of a session that closes, so that it can be opened again; None: it has ended for good."""
-    await workflow.execute_activity(
-        "session.close",
-        state,
-        start_to_close_timeout=STORING,
-        heartbeat_timeout=HEARTBEAT,
-        retry_policy=PATIENT,
-        summary="close the session" if state else "end the session",
-    )
+    """Keep the state of a session that closes, so that it can be opened again; None: forget what was kept."""
+    await _store("session.close", [state], None, "keep the session" if state else "forget the session")
 
 
 async def stored_reply(blob: str, number: int) -> str:
     """Text of the message with this number in a stored page."""
-    return await workflow.execute_activity(
-        "session.reply",
-        args=[blob, number],
-        result_type=str,
-        start_to_close_timeout=STORING,
-        heartbeat_timeout=HEARTBEAT,
-        retry_policy=PATIENT,
-        summary="read an earlier reply",
-    )
+    return await _store("session.reply", [blob, number], str, "read an earlier reply", patience=STORE_OUTAGE)
+
+
+async def _store(
+    activity: str, args: Sequence[Any], kind: type[T] | None, summary: str, patience: timedelta | None = None
+) -> T:
+    """Use the blob store; raises its typed failure when it is away for longer than `patience` (None: for ever)."""
+    try:
+        return await workflow.execute_activity(
+            activity,
+            args=args,
+            result_type=kind,
+            start_to_close_timeout=STORING,
+            schedule_to_close_timeout=patience,
+            heartbeat_timeout=HEARTBEAT,
+            retry_policy=PATIENT,
+            summary=summary,
+        )
+    except ActivityError as error:
+        _pass_on_cancel(error)
+        raise as_failure(error) from None
 
 
 async def call_tool(control: Control, spec: ToolSpec, call: ToolCall) -> CallOutcome:

@@ -61,6 +61,7 @@ async def archive(run: AgentRun) -> None:
     stored = await calls.archive(request)
     run.said_before = run.said
     log = run.log
+    run.unsent += log.size_since(run.sent, but="assistant")
     run.log = Log((*log.pages, *stored.messages), log.view, log.ref, log.characters)
     run.ledger = Ledger((*run.ledger.pages, *stored.calls), run.ledger.after(settled))
     run.steps = Steps((*run.steps.pages, *stored.steps), run.steps.current)
@@ -71,6 +72,7 @@ def snapshot(run: AgentRun, session: SessionState | None = None) -> Carried:
     log = run.log
     return Carried(
         version=STATE_VERSION,
+        chain=workflow.info().first_execution_run_id,
         given=run.given,
         setup=run.setup,
         upcoming=run.upcoming,
@@ -80,6 +82,7 @@ def snapshot(run: AgentRun, session: SessionState | None = None) -> Carried:
             reference=log.ref,
             characters=log.characters,
             sent=run.sent,
+            unsent=run.unsent,
             edition=run.edition,
             stuck=run.stuck,
             calibration=run.calibration,
@@ -121,6 +124,7 @@ def restore(run: AgentRun, state: Carried) -> None:
 def reopen(run: AgentRun, state: Carried) -> None:
     """Give a fresh run the past of a session that was closed: what it was asked since then stays as it is."""
     _remember(run, state)
+    run.control.remember(state.control)
     run.earlier = state.spent.plus(state.earlier)
     run.spent = Spent(context=state.spent.context)
     run.steps = Steps(state.logs.steps)
@@ -130,6 +134,7 @@ def _remember(run: AgentRun, state: Carried) -> None:
     context = state.context
     run.log = Log(state.logs.messages, context.view, context.reference, context.characters)
     run.sent, run.edition, run.stuck = context.sent, context.edition, context.stuck
+    run.unsent = context.unsent
     run.calibration = context.calibration
     run.extended = state.extended
     run.ledger = Ledger(state.logs.calls, state.ledger)

@@ -4,7 +4,7 @@ from perdure.domain.control import ConfigurePayload
 from perdure.domain.model import JsonValue
 from perdure.domain.run import AgentInput, Setup
 
-__all__ = ["changed_input", "differences"]
+__all__ = ["changed_input", "differences", "with_limits"]
 
 
 def changed_input(given: AgentInput, change: ConfigurePayload) -> AgentInput:
@@ -13,6 +13,19 @@ def changed_input(given: AgentInput, change: ConfigurePayload) -> AgentInput:
     if change.limits is not None:
         changes["limits"] = given.limits.overridden_by(change.limits)
     return given.model_copy(update=changes)
+
+
+def with_limits(
+    wanted: AgentInput, setup: Setup, before: AgentInput, now: AgentInput, change: ConfigurePayload
+) -> tuple[AgentInput, Setup]:
+    """The new input and setup with limits that a person has granted while they were resolved."""
+    if now.limits == before.limits:
+        return wanted, setup
+    limits = now.limits.overridden_by(change.limits)
+    return (
+        wanted.model_copy(update={"limits": limits}),
+        setup.model_copy(update={"limits": setup.limits.overridden_by(limits)}),
+    )
 
 
 def differences(before: Setup, after: Setup, change: ConfigurePayload) -> dict[str, dict[str, JsonValue]]:

@@ -15,7 +15,7 @@ GROWTH = 1.1
 
 def expected(run: AgentRun) -> int:
     """Tokens of the messages that the provider has not counted yet; its own answers it has."""
-    size = run.log.size_since(run.sent, but="assistant")
+    size = run.unsent + run.log.size_since(run.sent, but="assistant")
     return size // CHARACTERS_PER_TOKEN if run.setup.context is None else run.calibration.estimate(size)
 
 
@@ -64,7 +64,7 @@ async def fit(run: AgentRun, *, overflowed: bool = False) -> bool:
     run.edition += 1
     log.compacted(SystemMessage(text=found.receipt), found)
     run.calibration = run.calibration.restarted()
-    run.sent = len(log)
+    run.sent, run.unsent = len(log), 0
     saved = run.calibration.estimate(found.before - found.after)
     run.spent.context = max(total - saved, run.calibration.estimate(found.after))
     run.notice("context.compacted", f"{found.before} characters became {found.after}; the rest is in blob:{found.blob}")

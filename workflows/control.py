@@ -19,12 +19,14 @@ from perdure.domain.state import ControlState
 __all__ = ["MAX_QUEUED", "Control", "RolloverError", "RunEndedError"]
 
 MAX_QUEUED = 100
+MAX_QUEUED_CHARACTERS = 4_000_000
+"""Of text: a continued run takes it over in one step, which must be short."""
 MAX_SHOWN = 1_000
 """Characters of a queued message in the status, which must fit into one answer."""
 REMEMBERED = 1_000
 """Ids of steering messages that a continued run still knows."""
 ENDED = (RunState.COMPLETED, RunState.FAILED, RunState.CANCELLED)
-NOT_WORKING = (RunState.WAITING, RunState.PAUSED)
+NOT_WORKING = (RunState.WAITING, RunState.PAUSED, RunState.CHECKPOINTING)
 
 
 class RunEndedError(Exception):
@@ -65,9 +67,16 @@ class Control:
     def restore(self, state: ControlState) -> None:
         """Go on as the run that this one continues."""
         self._paused, self._stopping = state.paused, state.stopping
-        self._started, self._idle = state.started, timedelta(seconds=state.idle)
+        self._started = state.started
+        self._idle = timedelta(seconds=state.idle) + (workflow.now() - state.at)
         self._steering = list(state.steering)
         self._steer_ids = dict.fromkeys(state.steer_ids)
+
+    def remember(self, state: ControlState) -> None:
+        """Take over what a closed session was told and had not used, before what was told since."""
+        self._paused = self._paused or state.paused
+        self._steering = [*state.steering, *self._steering]
+        self._steer_ids = {**dict.fromkeys(state.steer_ids), **self._steer_ids}
 
     def snapshot(self) -> ControlState:
         """What a run that continues this one needs."""
@@ -76,6 +85,7 @@ class Control:
             stopping=self._stopping,
             started=self._started,
             idle=(workflow.now() - self._started - self.worked).total_seconds(),
+            at=workflow.now(),
             steering=tuple(self._steering),
             steer_ids=tuple(self._steer_ids)[-REMEMBERED:],
         )
@@ -186,6 +196,8 @@ class Control:
             return "the run has ended or is stopping"
         if len(self._steering) >= MAX_QUEUED and steer.id not in self._steer_ids:
             return f"{MAX_QUEUED} messages are queued already: wait until the agent has read some"
+        if sum(len(item.text) for item in self._steering) + len(steer.text) > MAX_QUEUED_CHARACTERS:
+            return "what is queued already is too much to add this: wait until the agent has read some"
         return ""
 
     def steer(self, steer: SteerPayload) -> int:

@@ -32,7 +32,7 @@ from perdure.domain.model import JsonValue
 from perdure.domain.results import WorkflowResult
 from perdure.domain.run import Basis, RunState, RunStatus, Setup
 from workflows import calls, visibility
-from workflows.configure import changed_input, differences
+from workflows.configure import changed_input, differences, with_limits
 from workflows.payloads import answer, parse
 from workflows.run import AgentRun
 
@@ -168,7 +168,7 @@ class Handlers:
             given, before = run.latest
             wanted = changed_input(given, change)
             setup = await calls.prepare(wanted)
-            run.configured(wanted, setup)
+            run.configured(*with_limits(wanted, setup, given, run.latest[0], change))
         changed = differences(before, setup, change)
         run.notice("control.configure", f"by {change.by}: {', '.join(changed)} {change.reason}".rstrip())
         if change.limits is not None:

@@ -7,7 +7,7 @@ from perdure.domain.agents import Limits
 from perdure.domain.approvals import VERDICTS, Request, RequestKind, Verdict
 from perdure.domain.explain import explain
 from perdure.domain.model import JsonObject, JsonValue
-from perdure.domain.policy import Level
+from perdure.domain.policy import LONGEST, Level
 from perdure.domain.run import StopReason
 from perdure.domain.tools import Effect, call_digest
 from workflows.control import RunEndedError
@@ -44,8 +44,12 @@ async def reach(run: AgentRun, reason: StopReason) -> None:
     if run.given.on_limit != "ask" or name is None or (deadline is not None and workflow.now() >= deadline):
         raise RunEndedError(reason)
     now = _named(run.setup.limits, name)
-    more = {name: now * 2}
+    more = {name: min(now * 2, LONGEST) if name == "seconds" else now * 2}
+    if more[name] <= now:
+        raise RunEndedError(reason)
     request = _request(run, reason, {"limit": name, "now": now, "approve": more[name]})
+    if not run.approvals.carries(request.request_id):
+        run.approvals.withdraw(RequestKind.LIMIT)
     decision = await run.approvals.ask(request, None)
     run.extended += 1
     run.notice("decision", f"{request.request_id}: {decision.verdict} by {decision.by} ({decision.via})")
@@ -53,9 +57,14 @@ async def reach(run: AgentRun, reason: StopReason) -> None:
         raise RunEndedError(reason)
     wider = decision.arguments if decision.verdict is Verdict.EDIT and decision.arguments is not None else more
     try:
-        run.limit(Limits.model_validate(wider))
+        run.limit(Limits.model_validate({key: _whole(value) for key, value in wider.items()}))
     except ValidationError as error:  # the schema of the request lets nothing through that this refuses
         run.notice("decision.refused", explain(error))
+
+
+def _whole(value: JsonValue) -> JsonValue:
+    """5.0 is an integer to JSON Schema, and so it is here."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _named(limits: Limits, name: str) -> int | float:
@@ -68,7 +77,7 @@ def _request(run: AgentRun, reason: StopReason, arguments: dict[str, JsonValue])
     spent, name = run.spent, arguments["limit"]
     used = f"{spent.turns} turns, {spent.tool_calls} tool calls, {spent.tokens} tokens"
     return Request(
-        request_id=f"req-limit-{run.extended + 1}",
+        request_id=f"req-limit-{run.extended + 1}-{name}",
         kind=RequestKind.LIMIT,
         title=f"The run has reached its limit of {arguments['now']} {name}. Approve: {arguments['approve']}",
         agent=run.setup.agent.name,

@@ -39,7 +39,9 @@ async def ask_model(run: AgentRun) -> ModelReply:
         raise RunEndedError(ENDINGS[reply.stop])
     if reply.stop == "max_tokens":
         run.close_calls("the answer was cut off at its token limit")
-        raise RunEndedError(allowance.bound)
+        await reach(run, allowance.bound)
+        run.log.add(UserMessage(text="Your answer was cut off at a limit that is wider now. Go on where you stopped."))
+        return await ask_model(run)
     return reply
 
 
@@ -51,7 +53,13 @@ async def _fitting_reply(run: AgentRun) -> tuple[Allowance, ModelReply]:
         allowance = await _allowance(run)
         if not overflows:
             run.steps.begin(run)
-        reply = await _reply(run, _request(run, allowance.tokens))
+        try:
+            reply = await _reply(run, _request(run, allowance.tokens))
+        except RunEndedError as end:
+            if end.reason is not StopReason.TIME_LIMIT:
+                raise
+            await reach(run, end.reason)
+            continue
         if reply.stop != "context_limit" or overflows == MAX_OVERFLOWS or not await fit(run, overflowed=True):
             return allowance, reply
         overflows += 1
@@ -111,7 +119,7 @@ async def _reply(run: AgentRun, request: ModelRequest) -> ModelReply:
 
 def _take(run: AgentRun, reply: ModelReply) -> None:
     run.calibration = run.calibration.reported(run.log.characters, reply.usage.input)
-    run.sent = len(run.log)
+    run.sent, run.unsent = len(run.log), 0
     run.spent.settle(reply.usage, reply.cost_usd)
     run.steps.said(reply.message.text)
     run.log.add(reply.message)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import from_json
 from temporalio import workflow
 from temporalio.api.common.v1 import Payload
 from temporalio.common import RawValue
@@ -15,6 +16,9 @@ from perdure.domain.explain import explain
 from perdure.domain.model import JsonValue
 
 __all__ = ["answer", "is_carried", "parse"]
+
+MARGIN = 20
+"""Levels that what people send may come to lie deeper."""
 
 M = TypeVar("M", bound=BaseModel)
 A = TypeVar("A")
@@ -27,8 +31,13 @@ def parse(model: type[M], payload: Sequence[JsonValue], what: str) -> M:
     value = payload[0] if payload else {}
     if not isinstance(value, dict):
         raise _invalid(f"{what}: takes a JSON object, got {type(value).__name__}")
+    text = json.dumps(value, ensure_ascii=False)
+    try:  # it will lie deeper in a state, and parsers stop at about 200 levels
+        from_json("[" * MARGIN + text + "]" * MARGIN)
+    except ValueError:
+        raise _invalid(f"{what}: it is nested too deeply or holds half characters") from None
     try:  # judged as JSON, in which a date is text, whatever decoded the payload
-        return model.model_validate_json(json.dumps(value))
+        return model.model_validate_json(text)
     except ValidationError as error:
         raise _invalid(f"{what}: {explain(error)}") from None
 
@@ -38,9 +47,13 @@ def _invalid(message: str) -> ApplicationError:
 
 
 def is_carried(payload: Sequence[JsonValue]) -> bool:
-    """Whether this run continues another one: only then is its input the state of that run."""
-    first = payload[0] if payload else None
-    return workflow.info().continued_run_id is not None and isinstance(first, dict) and "version" in first
+    """Whether the input is the state of the run that this one continues, and not one that somebody made up."""
+    first, info = payload[0] if payload else None, workflow.info()
+    return (
+        info.continued_run_id is not None
+        and isinstance(first, dict)
+        and first.get("chain") == info.first_execution_run_id
+    )
 
 
 def answer(found: A | Slice) -> A | RawValue:

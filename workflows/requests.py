@@ -6,7 +6,7 @@ from perdure.domain.approvals import VERDICTS, Decision, Request, RequestKind
 from perdure.domain.model import JsonObject, canonical_json
 from perdure.domain.policy import Level, Rule
 from perdure.domain.tools import ToolSpec, call_digest
-from workflows.approvals import RulingOf, expiry, request_id
+from workflows.approvals import expiry, request_id
 from workflows.run import AgentRun
 
 __all__ = ["ask_about_call", "unknown_id"]
@@ -26,7 +26,6 @@ async def ask_about_call(  # noqa: PLR0913 - what a request is made of
     title: str = "",
     reason: str = "",
     answer_schema: JsonObject | None = None,
-    ruling_of: RulingOf | None = None,
 ) -> Decision:
     """Ask people about one call and wait for their decision; ends the run when they say stop."""
     now, wait = workflow.now(), expiry(rule)
@@ -52,7 +51,7 @@ async def ask_about_call(  # noqa: PLR0913 - what a request is made of
         workflow_id=workflow.info().workflow_id,
         approvers=() if rule is None else rule.approvers,
     )
-    decision = await run.approvals.ask(request, rule, ruling_of)
+    decision = await run.approvals.ask(request, rule)
     reason = f": {decision.reason}" if decision.reason else ""
     words = f"{identity} ({spec.name}): {decision.verdict} by {decision.by} ({decision.via}){reason}"
     run.notice("decision", words)

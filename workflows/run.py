@@ -12,10 +12,11 @@ from perdure.domain.control import SteerPayload
 from perdure.domain.errors import ErrorInfo
 from perdure.domain.log import Log
 from perdure.domain.messages import ToolResultMessage, UserMessage
-from perdure.domain.model import JsonValue
+from perdure.domain.model import JsonObject, JsonValue
+from perdure.domain.policy import Policy, Ruling, rule_for, stricter
 from perdure.domain.run import AgentInput, Basis, Child, Notice, RunResult, RunStatus, Setup, StopReason
 from perdure.domain.tokens import Calibration
-from perdure.domain.tools import CallState, ToolSpec
+from perdure.domain.tools import CallState, Effect, ToolSpec
 from workflows.approvals import Approvals
 from workflows.control import Control
 from workflows.ledger import Ledger
@@ -51,10 +52,12 @@ class AgentRun:
         """Start before the setup is known."""
         self.control = Control(changed)
         self.changed = changed
-        self.approvals = Approvals(self.control, changed)
+        self.approvals = Approvals(self.control, changed, self.ruling)
         self.log = Log()
         self.sent = 0
         """Messages of the chain that the model has been sent."""
+        self.unsent = 0
+        """Characters of messages that were stored before the model was sent them."""
         self.edition = 0
         """Compactions so far."""
         self.stuck = 0
@@ -181,6 +184,17 @@ class AgentRun:
         before = len(self.log)
         self.log.extend(UserMessage(text=item.text, id=item.id) for item in steering)
         return len(self.log) > before
+
+    def ruling(self, tool: str, effect: Effect, arguments: JsonObject) -> Ruling:
+        """What the policy of the run says of a call; an agent's own can only make it stricter."""
+
+        def by(policy: Policy) -> Ruling:
+            agent, tenant = self.setup.agent.name, self.given.tenant
+            return rule_for(policy, agent=agent, tool=tool, effect=effect, arguments=arguments, tenant=tenant)
+
+        ruling, own = by(self.setup.policy), self.setup.own_policy
+        also = ruling if own is None else by(own)
+        return ruling if also.rule is None else stricter(ruling, also)
 
     def mark(self, number: int, state: CallState, error: str = "") -> None:
         """Move a call of the ledger to another state."""

@@ -38,6 +38,7 @@ class Session(Handlers):
         super().__init__()
         self._run.asks_on = True
         self._questions = Questions()
+        self._questions.asks_people = lambda: bool(self._run.approvals.pending)
         self._idle = SessionInput().idle_seconds
         if is_carried(payload):
             state = parse(Carried, payload, "state of the run before")
@@ -93,6 +94,8 @@ class Session(Handlers):
             self._idle = given.idle_seconds
         run.begin(given.input(None if earlier is None else earlier.given))
         run.prepared(await calls.prepare(run.given))
+        if earlier is not None:  # from here on it is this run that knows: what was kept must not be taken up again
+            await calls.close_session(None)
         self._questions.ready = True
 
     async def _serve(self) -> Literal["idle", "stopped"]:

@@ -23,5 +23,8 @@ async def together(work: Iterable[Coroutine[Any, Any, None]]) -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
         raise
     except RolloverError:
-        await asyncio.gather(*tasks, return_exceptions=True)
+        found = await asyncio.gather(*tasks, return_exceptions=True)
+        ended = next((one for one in found if isinstance(one, RunEndedError)), None)
+        if ended is not None:  # an end outranks a rollover: nobody would raise it again in the next run
+            raise ended from None
         raise

@@ -8,8 +8,8 @@ from perdure.domain.approvals import Decision, RequestKind, Verdict
 from perdure.domain.arguments import check_arguments, closest
 from perdure.domain.calls import Planned
 from perdure.domain.messages import CallPart, ToolResultMessage
-from perdure.domain.model import JsonObject, canonical_json
-from perdure.domain.policy import Level, Policy, Ruling, matches_any, rule_for, stricter
+from perdure.domain.model import canonical_json
+from perdure.domain.policy import Level, matches_any
 from perdure.domain.run import StopReason
 from perdure.domain.tools import CallOutcome, CallState, Effect, ToolCall, ToolSpec, call_digest, call_key
 from workflows import hosted
@@ -45,7 +45,8 @@ async def run_calls(run: AgentRun) -> bool:
     """
     plans = run.turn or []
     try:
-        await _reserve(run, plans)
+        if not any(plan.begun for plan in plans):
+            await _reserve(run, plans)
         await together(_gate(run, plan) for plan in plans if plan.answer is None and not plan.gated)
         for group in _groups(run, plans):
             await run.control.hold()
@@ -65,6 +66,7 @@ def _close(run: AgentRun, plans: Sequence[Planned]) -> None:
     run.log.extend(results)
     run.steps.answered(results)
     run.turn = None
+    run.reconfigure()
 
 
 def _plan(run: AgentRun, part: CallPart, number: int) -> Planned:
@@ -75,7 +77,7 @@ def _plan(run: AgentRun, part: CallPart, number: int) -> Planned:
     if plan.answer is not None:
         run.mark(plan.number, CallState.FAILED, plan.answer.error)
         return plan
-    ruling = _ruling(run, part.tool, effect, part.arguments)
+    ruling = run.ruling(part.tool, effect, part.arguments)
     plan.level, plan.rule = ruling.level, ruling.rule
     return plan
 
@@ -83,16 +85,6 @@ def _plan(run: AgentRun, part: CallPart, number: int) -> Planned:
 def _spec(run: AgentRun, plan: Planned) -> ToolSpec:
     """The tool of a call: calls of unknown tools are answered already, and tools stay as they are for a turn."""
     return run.tools[plan.part.tool]
-
-
-def _ruling(run: AgentRun, tool: str, effect: Effect, arguments: JsonObject) -> Ruling:
-    def by(policy: Policy) -> Ruling:
-        agent, tenant = run.setup.agent.name, run.given.tenant
-        return rule_for(policy, agent=agent, tool=tool, effect=effect, arguments=arguments, tenant=tenant)
-
-    ruling, own = by(run.setup.policy), run.setup.own_policy
-    also = ruling if own is None else by(own)
-    return ruling if also.rule is None else stricter(ruling, also)
 
 
 def _problem(run: AgentRun, plan: Planned, number: int) -> CallOutcome | None:
@@ -139,7 +131,6 @@ async def _gate(run: AgentRun, plan: Planned) -> None:
             plan.arguments,
             level=plan.level,
             rule=plan.rule,
-            ruling_of=lambda arguments: _ruling(run, spec.name, spec.effect, arguments),
         )
         _apply(run, plan, decision)
     plan.gated = True

@@ -48,7 +48,7 @@ AWAY = frozenset(
     }
 )
 """The server is away, or the session closes or continues as new just now."""
-LOST = frozenset({"AcceptedUpdateCompletedWorkflow", "ContinuedAsNew"})
+LOST = frozenset({"AcceptedUpdateCompletedWorkflow", "ContinuedAsNew", "SessionBusy"})
 """Types of failure of updates whose run ended before they were answered: given by the server, and by the session."""
 
 

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, AwareDatetime, ConfigDict, Field, StringCon
 
 from perdure.domain.context import ContextSettings
 from perdure.domain.model import JsonObject, Partial
-from perdure.domain.policy import Policy
+from perdure.domain.policy import LONGEST, Policy
 
 __all__ = ["AgentSettings", "AgentSpec", "Limits", "Name", "later"]
 
@@ -41,7 +41,7 @@ class Limits(Partial, frozen=True):
     tool_calls: int = Field(default=100, gt=0)
     tokens: int = Field(default=1_000_000, gt=0)
     cost_usd: float | None = Field(default=None, gt=0, allow_inf_nan=False)
-    seconds: float = Field(default=86_400, gt=0, allow_inf_nan=False)
+    seconds: float = Field(default=86_400, gt=0, le=LONGEST, allow_inf_nan=False)
     depth: int = Field(default=3, gt=0)
     deadline: Annotated[datetime, AwareDatetime] | None = None
 

@@ -11,7 +11,11 @@ from pydantic import Field, field_validator
 from perdure.domain.model import Compact, JsonObject, JsonValue, canonical_json
 from perdure.domain.tools import Effect
 
-__all__ = ["Level", "Policy", "Rule", "Ruling", "matches_any", "rule_for", "seconds_of", "stricter"]
+__all__ = ["LONGEST", "Level", "Policy", "Rule", "Ruling", "matches_any", "rule_for", "seconds_of", "stricter"]
+
+
+LONGEST = 315_360_000
+"""Seconds, ten years: longer waits are mistakes, and much longer ones no clock can hold."""
 
 
 class Level(StrEnum):
@@ -56,7 +60,7 @@ class Rule(Compact, frozen=True):
     arguments: dict[str, str] = {}
     effect: tuple[Effect, ...] = ()
     tenant: str = "*"
-    timeout: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    timeout: float | None = Field(default=None, gt=0, le=LONGEST, allow_inf_nan=False)
     on_timeout: Literal["reject", "stop"] = "reject"
     on_deny: Literal["continue", "stop"] = "continue"
     approvers: tuple[str, ...] = ()

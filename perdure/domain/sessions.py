@@ -7,7 +7,7 @@ from pydantic import Field, StringConstraints, field_validator
 from perdure.domain.agents import AgentSpec, Limits, Name
 from perdure.domain.control import MAX_STEER_BYTES
 from perdure.domain.model import JsonObject, Model, Partial
-from perdure.domain.policy import Policy
+from perdure.domain.policy import LONGEST, Policy
 from perdure.domain.run import AgentInput, ContextItem, Usage
 
 __all__ = ["Ask", "SessionInput", "SessionResult"]
@@ -34,7 +34,7 @@ class SessionInput(Partial, frozen=True):
     policy: Policy | None = None
     requester: Annotated[str, StringConstraints(max_length=200)] = ""
     tenant: Annotated[str, StringConstraints(min_length=1, max_length=200)] = "default"
-    idle_seconds: float = Field(default=3_600, gt=0, allow_inf_nan=False)
+    idle_seconds: float = Field(default=3_600, gt=0, le=LONGEST, allow_inf_nan=False)
 
     def input(self, earlier: AgentInput | None = None) -> AgentInput:
         """The input of the run behind the session: what is named here, over what it was before."""

@@ -48,12 +48,13 @@ class ApprovalsState(Model, frozen=True):
 
 
 class ControlState(Model, frozen=True):
-    """What people asked of the run. `idle` is the time in seconds that it has not worked since `started`."""
+    """What people asked of the run. `idle` is the time in seconds that it has not worked from `started` to `at`."""
 
     paused: bool = False
     stopping: bool = False
     started: datetime
     idle: float = 0.0
+    at: datetime
     steering: tuple[SteerPayload, ...] = ()
     steer_ids: tuple[str, ...] = ()
 
@@ -77,6 +78,7 @@ class ContextState(Model, frozen=True):
     reference: TranscriptRef
     characters: int
     sent: int
+    unsent: int = 0
     edition: int = 0
     stuck: int = 0
     calibration: Calibration = Calibration()
@@ -113,9 +115,13 @@ class SessionState(Model, frozen=True):
 
 
 class Carried(Partial, frozen=True):
-    """Input of a run that continues another one. New fields get defaults: states of earlier releases stay readable."""
+    """Input of a run that continues another one. New fields get defaults: states of earlier releases stay readable.
+
+    `chain` is the id of the first run: nobody can know it who starts a run with a state of his own making.
+    """
 
     version: Literal[1]
+    chain: str
     given: AgentInput
     setup: Setup
     upcoming: tuple[AgentInput, Setup] | None = None

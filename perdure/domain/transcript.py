@@ -28,7 +28,7 @@ class Transcript:
         self._messages: list[Message] = []
         self._digests: list[str] = [""]
         self.size = 0
-        """Characters of JSON of all messages ever added."""
+        """Characters of JSON of the messages."""
 
     def __len__(self) -> int:
         """Count the messages."""
@@ -58,6 +58,7 @@ class Transcript:
 
     def truncate(self, length: int) -> None:
         """Forget everything after the first `length` messages."""
+        self.size -= sum(len(message.model_dump_json(exclude_defaults=True)) for message in self._messages[length:])
         del self._messages[length:]
         del self._digests[length + 1 :]
 

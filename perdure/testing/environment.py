@@ -9,8 +9,9 @@ from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
 
-from temporalio.client import Client, WithStartWorkflowOperation, WorkflowHandle
+from temporalio.client import Client, WithStartWorkflowOperation, WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.exceptions import ApplicationError
 
 from perdure.domain.approvals import Request
 from perdure.domain.model import JsonObject
@@ -31,6 +32,8 @@ from worker import MAX_CHARACTERS, worker_for
 __all__ = ["ALLOW_ALL", "Environment", "agents", "eventually"]
 
 T = TypeVar("T")
+
+ASK_AGAIN = ("ContinuedAsNew", "SessionBusy")
 
 ALLOW_ALL: JsonObject = Policy(rules=(Rule(level=Level.NONE),)).model_dump(mode="json", exclude_defaults=True)
 """A policy under which no call waits for a person."""
@@ -88,7 +91,18 @@ class Environment:
         return await chain_of(self.client, handle or self._last())
 
     async def ask(self, session: str, text: str, message_id: str, **fields: Any) -> Any:  # noqa: ANN401 - any JSON
-        """Ask a session, which is started if needed; `fields` are those of its input. Returns the reply."""
+        """Ask a session, which is started if needed; `fields` are those of its input. Returns the reply.
+
+        A session that continues as new in the middle of the question is asked again, as every client must.
+        """
+        while True:
+            try:
+                return await self._ask(session, text, message_id, fields)
+            except WorkflowUpdateFailedError as error:
+                if not isinstance(error.cause, ApplicationError) or error.cause.type not in ASK_AGAIN:
+                    raise
+
+    async def _ask(self, session: str, text: str, message_id: str, fields: dict[str, Any]) -> Any:  # noqa: ANN401 - any JSON
         start: WithStartWorkflowOperation[Any, Any] = WithStartWorkflowOperation(
             "Session",
             fields,

@@ -114,7 +114,7 @@ async def rollover(env: Environment, host: Host) -> Handle:
     await update(handle, "decide", decision)
     (limit,) = await kind_is(handle, "limit")
     await update(handle, "configure", {"limits": {"turns": 9}, "by": "ada"})
-    assert limit["request_id"] == "req-limit-1"
+    assert limit["request_id"] == "req-limit-1-turns"
     await handle.result()
     return handle
 

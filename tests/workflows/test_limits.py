@@ -37,8 +37,7 @@ async def test_no_call_stays_without_an_answer_when_a_limit_ends_the_run(env: En
     model = env.model([[call("look", n=1), call("look", n=2)]])
     handle = await env.start("go", model=model, limits={"tool_calls": 1})
     assert (await handle.result()).stop_reason is StopReason.TOOL_CALL_LIMIT
-    page = await handle.query("transcript")
-    assert [message.get("error") for message in page["messages"][2:]] == ["NOT_RUN", "NOT_RUN"]
+    assert [message.get("error") for message in (await env.transcript(handle))[2:]] == ["NOT_RUN", "NOT_RUN"]
 
 
 async def test_cost_is_counted_and_bounded(client: Client, host: Host) -> None:

@@ -19,8 +19,8 @@ from tests.waiting import update
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 EVERY_STEP = {"rollover_events": 1}
-NOT_AGAIN = ("test_rollover.py", "test_size.py")
-"""This file itself, and the one that measures the bytes of a single history."""
+NOT_AGAIN = ("test_rollover.py", "test_size.py", "test_state_size.py")
+"""This file itself, and those that measure the bytes of a single history or state."""
 
 
 def test_every_scenario_comes_to_the_same_with_a_rollover_at_every_step() -> None:
