@@ -32,3 +32,7 @@ bench *ARGS:
 # the kill test with more seeds than CI runs
 chaos SEEDS="20":
     CHAOS_SEEDS={{SEEDS}} uv run pytest tests/chaos
+
+# Ten thousand turns (--compression zstd, --encrypted, --stored, --conversation 2MB, --short).
+long-run *ARGS:
+    uv run python benchmarks/long_run.py {{ARGS}}

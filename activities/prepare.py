@@ -9,6 +9,7 @@ from temporalio import activity
 
 from activities.conversations import Conversations
 from activities.failures import to_application_error
+from activities.heartbeat import heartbeating
 from activities.llm import Resolver
 from perdure.domain.agents import AgentSpec, Limits
 from perdure.domain.arguments import check_output_schema
@@ -82,7 +83,8 @@ class PrepareActivities:
         """Resolve agent, model, tools, policy, limits and price; what cannot work fails here, typed and with words."""
         try:
             # In a thread: it reads files, and the first use of a provider imports its SDK.
-            setup = await asyncio.to_thread(resolve, self._worker, given)
+            async with heartbeating():
+                setup = await asyncio.to_thread(resolve, self._worker, given)
         except PerdureError as error:
             raise to_application_error(error, 1, lambda: 0.0) from None
         self._conversations.remember(activity.info().workflow_id or "", setup)

@@ -61,6 +61,7 @@ async def prepare(given: AgentInput) -> Setup:
             given,
             result_type=Setup,
             start_to_close_timeout=timedelta(seconds=30),
+            heartbeat_timeout=HEARTBEAT,
             retry_policy=_retry(REPEATS),
             summary=f"resolve agent {given.agent if isinstance(given.agent, str) else given.agent.name}",
         )

@@ -66,6 +66,7 @@ class Control:
 
     def restore(self, state: ControlState) -> None:
         """Go on as the run that this one continues."""
+        self._begun = True
         self._paused, self._stopping = state.paused, state.stopping
         self._started = state.started
         self._idle = timedelta(seconds=state.idle) + (workflow.now() - state.at)

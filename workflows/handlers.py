@@ -198,9 +198,10 @@ class Handlers:
         """Carry out a control verb here and in the runs that this one has started."""
         state = self._run.control.apply(verb)
         self._run.notice(f"control.{verb}", f"by {payload.by or 'unknown'}: {payload.reason}".rstrip(": "))
-        for child in list(self._run.handles.values()):
-            with suppress(ApplicationError):  # it has closed in the meantime: there is nothing to tell it
-                await child.signal(verb, payload)
+        for identity in self._run.open_children:
+            with suppress(ApplicationError):  # it has not started or has closed: there is nothing to tell it
+                # By id alone: the child may have continued as new, and its handle names its first run.
+                await workflow.get_external_workflow_handle(identity).signal(verb, payload)
         return state
 
     @workflow.query(name="status")

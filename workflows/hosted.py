@@ -3,12 +3,11 @@
 import asyncio
 from contextlib import suppress
 from datetime import timedelta
-from typing import Any
 
 from pydantic import ValidationError
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError, CancelledError, ChildWorkflowError, WorkflowAlreadyStartedError
-from temporalio.workflow import ParentClosePolicy
+from temporalio.workflow import ChildWorkflowCancellationType, ParentClosePolicy
 
 from perdure.domain.approvals import RequestKind, Verdict
 from perdure.domain.control import ControlPayload
@@ -66,10 +65,12 @@ async def delegate(run: AgentRun, number: int, arguments: JsonObject) -> CallOut
             id=identity,
             result_type=RunResult,
             parent_close_policy=ParentClosePolicy.REQUEST_CANCEL,
+            # A cancelled parent does not wait: its cancellation reaches only the child's first run, the close policy
+            # also one that has continued as new.
+            cancellation_type=ChildWorkflowCancellationType.TRY_CANCEL,
             static_summary=f"{agent}: {child_input.goal}"[:100].replace("\n", " "),
         )
-        run.handles[identity] = handle
-        await _catch_up(run, handle)
+        await _catch_up(run, identity)
         result = await handle
     except WorkflowAlreadyStartedError:
         _close(run, identity, RunState.FAILED)
@@ -88,11 +89,12 @@ async def delegate(run: AgentRun, number: int, arguments: JsonObject) -> CallOut
     return CallOutcome(error="CHILD_FAILED", text=f"{agent} ended with {result.stop_reason}: {_text(result.output)}")
 
 
-async def _catch_up(run: AgentRun, child: "workflow.ChildWorkflowHandle[Any, RunResult]") -> None:
+async def _catch_up(run: AgentRun, identity: str) -> None:
     """Pass on what the run was told while the child was starting."""
     if run.control.stopping or run.control.paused:
         with suppress(ApplicationError):  # it has closed already
-            await child.signal("stop" if run.control.stopping else "pause", ControlPayload(by="parent run"))
+            verb = "stop" if run.control.stopping else "pause"
+            await workflow.get_external_workflow_handle(identity).signal(verb, ControlPayload(by="parent run"))
 
 
 def _child_input(run: AgentRun, agent: str, goal: str, level: int) -> AgentInput:
@@ -123,7 +125,6 @@ def _child_input(run: AgentRun, agent: str, goal: str, level: int) -> AgentInput
 
 
 def _close(run: AgentRun, identity: str, state: RunState) -> None:
-    run.handles.pop(identity, None)
     run.children[identity] = run.children[identity].model_copy(update={"state": state})
 
 

@@ -1,6 +1,5 @@
 """The questions of a session: asked under an id, answered once and in order, replies held back while it moves on."""
 
-
 from typing import TYPE_CHECKING
 
 from temporalio import workflow

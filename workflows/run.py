@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from temporalio import workflow
 
@@ -14,7 +14,7 @@ from perdure.domain.log import Log
 from perdure.domain.messages import ToolResultMessage, UserMessage
 from perdure.domain.model import JsonObject, JsonValue
 from perdure.domain.policy import Policy, Ruling, rule_for, stricter
-from perdure.domain.run import AgentInput, Basis, Child, Notice, RunResult, RunStatus, Setup, StopReason
+from perdure.domain.run import AgentInput, Basis, Child, Notice, RunResult, RunState, RunStatus, Setup, StopReason
 from perdure.domain.tokens import Calibration
 from perdure.domain.tools import CallState, Effect, ToolSpec
 from workflows.approvals import Approvals
@@ -80,7 +80,6 @@ class AgentRun:
         """The tool calls of a turn that is not over."""
         self.steps = Steps()
         self.children: dict[str, Child] = {}
-        self.handles: dict[str, workflow.ChildWorkflowHandle[Any, RunResult]] = {}
         self.ended: Ended | None = None
         self.notices: list[Notice] = []
         self.warnings: list[str] = []
@@ -106,6 +105,11 @@ class AgentRun:
     def is_prepared(self) -> bool:
         """Whether the setup is known."""
         return self._setup is not None
+
+    @property
+    def open_children(self) -> list[str]:
+        """Ids of the runs that this one has started and that have not ended."""
+        return [child.workflow_id for child in self.children.values() if child.state is RunState.EXECUTING]
 
     @property
     def total(self) -> Spent:

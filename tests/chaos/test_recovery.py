@@ -9,7 +9,9 @@ from perdure.testing import ALLOW_ALL, eventually
 from tests.chaos.workers import KeptWorker, environment_of
 from tests.wire import WireServer
 
-DOCUMENTS = 5
+DOCUMENTS = 40
+AGENT = {"name": "reader", "settings": {"context": {"window": 2_000_000}}}
+LIMITS = {"tokens": 10_000_000}
 RECOVERY = 10.0
 STEPS = [
     {"calls": [{"tool": "document", "arguments": {"n": n}} for n in range(DOCUMENTS)]},
@@ -29,7 +31,7 @@ async def test_a_model_call_over_one_megabyte_is_made_again_within_ten_seconds(c
         try:
             handle = await client.start_workflow(
                 "Agent",
-                {"goal": "read", "model": "openai-chat:any", "policy": ALLOW_ALL, "limits": {"tokens": 10_000_000}},
+                {"goal": "read", "agent": AGENT, "model": "openai-chat:any", "policy": ALLOW_ALL, "limits": LIMITS},
                 id="recovery",
                 task_queue="recovery",
             )

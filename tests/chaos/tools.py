@@ -73,5 +73,5 @@ async def charge(n: int) -> str:
 
 @tool(effect="pure")
 async def document(n: int) -> str:
-    """Read a document of 200 KB."""
-    return f"{n} " * (200_000 // len(f"{n} "))
+    """Read a document of 30 KB, which is just kept out of the blob store."""
+    return f"{n} " * (30_000 // len(f"{n} "))

@@ -54,8 +54,7 @@ async def test_stop_completes_the_run_with_what_it_has_reached(env: Environment,
     result = await handle.result()
     assert (result.success, result.stop_reason, result.output) == (False, StopReason.STOPPED, "thinking")
     assert host.log == []
-    page = await handle.query("transcript")
-    assert page["messages"][-1]["error"] == "NOT_RUN"
+    assert (await env.transcript(handle))[-1]["error"] == "NOT_RUN"
 
 
 async def test_cancel_ends_the_run_as_cancelled(env: Environment) -> None:

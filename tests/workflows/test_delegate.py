@@ -80,7 +80,7 @@ async def test_cancelling_a_run_cancels_its_child(team: Environment) -> None:
     with pytest.raises(WorkflowFailureError) as failure:
         await handle.result()
     assert isinstance(failure.value.cause, CancelledError)
-    assert (await child.describe()).status is WorkflowExecutionStatus.CANCELED
+    await eventually(child.describe, lambda described: described.status is WorkflowExecutionStatus.CANCELED)
     assert len(team.scripted(lead).requests) == 1
 
 

@@ -1,6 +1,7 @@
 """One run over several workers, and a run that is reset: nothing depends on the process that began it."""
 
 import uuid
+from pathlib import Path
 from typing import Any
 
 from temporalio.api.common.v1 import WorkflowExecution
@@ -15,14 +16,15 @@ from tests.samples import Host, sample_tools
 from tests.waiting import pending
 
 
-async def test_another_worker_goes_on_with_the_whole_conversation(client: Client, host: Host) -> None:
+async def test_another_worker_goes_on_with_the_whole_conversation(client: Client, host: Host, tmp_path: Path) -> None:
     """The second worker has never seen the run; its model gets every message, in order, and no call is repeated."""
     steps = [*(call("look", n=n) for n in range(3)), call("pay", n=9), *(call("look", n=n) for n in (4, 5)), "done"]
-    async with agents(sample_tools(host), client=client) as first:
+    store = {"blobs": str(tmp_path)}  # workers of one queue look at one store
+    async with agents(sample_tools(host), client=client, settings=store) as first:
         handle = await first.start("go", model=first.model(steps))
         (request,) = await pending(handle)
         assert len(first.scripted("test:model-1").requests) == 4
-    async with agents(sample_tools(host), client=client, settings={"task_queue": first.task_queue}) as second:
+    async with agents(sample_tools(host), client=client, settings={**store, "task_queue": first.task_queue}) as second:
         model = second.model(steps)
         await handle.signal("approve", {"request_id": request["request_id"], "approver": "bob"})
         assert (await handle.result()).output == "done"
@@ -32,11 +34,12 @@ async def test_another_worker_goes_on_with_the_whole_conversation(client: Client
     assert sorted(host.log) == sorted([("look", 0), ("look", 1), ("look", 2), ("pay", 9), ("look", 4), ("look", 5)])
 
 
-async def test_two_workers_share_a_run(client: Client, host: Host) -> None:
+async def test_two_workers_share_a_run(client: Client, host: Host, tmp_path: Path) -> None:
     """Every step replays on whichever worker takes it; the digests prove that both read the same conversation."""
     steps = [*([f"step {n}", call("look", n=n)] for n in range(8)), "done"]
-    async with agents(sample_tools(host), client=client, max_cached_workflows=0) as one:
-        settings = {"task_queue": one.task_queue}
+    store = {"blobs": str(tmp_path)}
+    async with agents(sample_tools(host), client=client, settings=store, max_cached_workflows=0) as one:
+        settings = {**store, "task_queue": one.task_queue}
         other = await Client.connect(client.service_client.config.target_host, plugins=[PerdurePlugin()])
         async with agents(sample_tools(host), client=other, settings=settings, max_cached_workflows=0) as two:
             both = [env.scripted(env.model(steps)) for env in (one, two)]
