@@ -12,7 +12,7 @@ from tests.waiting import pending, state_is, update
 
 FAILED = EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED
 HUGE = "x" * 5_000_000
-NUMBERS = [f"{n:03d}" for n in range(30)]
+NUMBERS = [f"{n:03d}" for n in range(15)]
 
 
 async def test_a_message_of_5_mb_is_refused_with_words(env: Environment) -> None:
@@ -32,15 +32,15 @@ async def test_a_message_of_5_mb_is_refused_with_words(env: Environment) -> None
     assert FAILED not in {event.event_type for event in (await env.history()).events}
 
 
-async def test_a_state_of_6_mb_is_carried_over(client: Client, host: Host) -> None:
-    """Thirty queued messages are more than any payload may have: they outlive the rollover and reach the model."""
+async def test_a_state_of_4_mb_is_carried_over(client: Client, host: Host) -> None:
+    """Fifteen queued messages are more than any payload may have: they outlive the rollover and reach the model."""
     async with agents(sample_tools(host), client=client, settings={"rollover_events": 1}) as env:
         model = env.model([call("look", n=1), "done"])
         handle = await env.start("go", model=model, limits={"tokens": 100_000_000})
         await update(handle, "pause", {})
         await state_is(handle, "paused")
-        for n in range(30):
-            await handle.signal("steer", {"text": f"{n:03d}" + "y" * 200_000})
+        for n in range(15):
+            await handle.signal("steer", {"text": f"{n:03d}" + "y" * 250_000})
 
         async def queued() -> list[str]:
             try:
@@ -48,9 +48,9 @@ async def test_a_state_of_6_mb_is_carried_over(client: Client, host: Host) -> No
             except RPCError:  # the server has given up a workflow task because more than it buffers came meanwhile
                 return []
 
-        assert [text[:3] for text in await eventually(queued, lambda seen: len(seen) == 30)] == NUMBERS
+        assert [text[:3] for text in await eventually(queued, lambda seen: len(seen) == 15)] == NUMBERS
         await update(handle, "resume", {})
         assert (await handle.result()).success
         assert len((await env.history()).runs) >= 2
         texts = [str(message["text"])[:3] for message in await env.transcript() if message["kind"] == "user"]
-        assert texts[-30:] == NUMBERS
+        assert texts[-15:] == NUMBERS
