@@ -14,7 +14,11 @@ def restored() -> Iterator[None]:
     """Logging as it was."""
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
+    sdk = logging.getLogger("temporalio")  # a command that ran in this process has silenced it
+    silenced = sdk.level
+    sdk.setLevel(logging.NOTSET)
     yield
+    sdk.setLevel(silenced)
     root.handlers[:] = handlers
     root.setLevel(level)
     structlog.reset_defaults()
