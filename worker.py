@@ -17,7 +17,7 @@ from perdure.connect import connect
 from perdure.idle import until_idle
 from perdure.observability import configure_logging
 from perdure.process import announce, end_signal, run_process
-from perdure.providers import Providers
+from perdure.providers import Providers, warm
 from perdure.providers.prices import price_for, window_for
 from perdure.runtime import TIMING, PerdurePlugin
 from perdure.search_attributes import register_search_attributes
@@ -75,15 +75,15 @@ async def serve(idle_exit: float | None) -> None:
     place = await connect(
         settings, plugins=[PerdurePlugin(storage)], on_progress=lambda line: log.info("worker.starting", step=line)
     )
-    attributes = await register_search_attributes(place.client)
-    if not attributes:
+    found = await register_search_attributes(place.client)
+    if not found:
         log.warning("worker.no_search_attributes", effect="runs work, lists show less")
     ended = end_signal()
-    built = worker_for(place.client, settings, default_registry, storage, search_attributes=attributes)
-    async with built as worker, worker:
+    async with worker_for(place.client, settings, default_registry, storage, search_attributes=found) as worker, worker:
         announce("worker.ready", address=place.address, namespace=place.namespace, task_queue=settings.task_queue)
+        asyncio.get_running_loop().run_in_executor(None, warm)
         if idle_exit is not None:
-            idle = asyncio.create_task(until_idle(place.client, settings.task_queue, idle_exit))
+            idle = asyncio.create_task(until_idle(place, settings, idle_exit))
             idle.add_done_callback(lambda _: ended.set())
         await ended.wait()
         log.info("worker.draining")

@@ -1,27 +1,45 @@
-"""Tells an embedded worker when it is no longer needed: no run of its task queue has been open for a while."""
+"""Tells an embedded worker when it is no longer needed: nothing to do for a while, or another server at its address."""
 
 import asyncio
 import time
 
 import structlog
-from temporalio.client import Client, RPCError
+from temporalio.client import RPCError
+
+from perdure.connect import Connection
+from perdure.server_record import locate, resolved
+from perdure.settings import Settings
 
 __all__ = ["until_idle"]
 
 log = structlog.get_logger()
-LOOK_EVERY = 15.0
+LOOK_EVERY = 5.0
 
 
-async def until_idle(client: Client, task_queue: str, seconds: float) -> None:
-    """Return once no run has been open on `task_queue` for `seconds`, or the server has been gone that long."""
+async def until_idle(place: Connection, settings: Settings, seconds: float) -> None:
+    """Return once no run has been open on the task queue for `seconds`, or the server has been gone that long.
+
+    At once when the address belongs to the embedded server of another home now: its runs are not for this worker,
+    which has other scripts, tools and keys.
+    """
     busy = time.monotonic()
     while time.monotonic() - busy < seconds:
         await asyncio.sleep(min(LOOK_EVERY, seconds))
         try:
-            open_runs = await client.count_workflows(f'ExecutionStatus="Running" AND TaskQueue="{task_queue}"')
+            open_runs = await place.client.count_workflows(
+                f'ExecutionStatus="Running" AND TaskQueue="{settings.task_queue}"'
+            )
         except RPCError as error:
             log.warning("worker.server_unreachable", error=str(error))
             continue
+        if place.embedded and not await asyncio.to_thread(_is_ours, place, settings):
+            log.warning("worker.foreign_server", address=place.address)
+            return
         if open_runs.count:
             busy = time.monotonic()
     log.info("worker.idle", seconds=seconds)
+
+
+def _is_ours(place: Connection, settings: Settings) -> bool:
+    server = locate(resolved(settings.home))
+    return server is not None and server.address == place.address

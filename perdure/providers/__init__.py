@@ -1,15 +1,25 @@
 """Model providers by name: adapters are made, and their SDKs imported, when they are first used."""
 
+import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from perdure.domain.errors import UnknownModel
 from perdure.domain.ports import Provider
 
-__all__ = ["PROVIDERS", "Providers"]
+__all__ = ["PROVIDERS", "Providers", "warm"]
 
 PROVIDERS = ("anthropic", "openai", "openai-chat", "scripted")
 """The prefixes of model names that are built in."""
+
+KEYS = {"anthropic": "ANTHROPIC_API_KEY", "openai": "OPENAI_API_KEY", "openai-chat": "OPENAI_API_KEY"}
+
+
+def warm() -> None:
+    """Import the SDKs that this process has a key for, so that its first model call does not wait for that."""
+    for prefix, key in KEYS.items():
+        if os.environ.get(key):
+            _maker(prefix, read_timeout=0)
 
 
 class Providers:
