@@ -64,6 +64,19 @@ def test_a_uv_on_path_is_used_in_the_root_of_the_repository(
     assert done.stdout == f"{clone}\n{command}[--yes][a b]"
 
 
+def test_all_tests_are_those_that_may_share_the_machine_and_then_those_that_may_not(clone: Path, tools: Path) -> None:
+    """Together they are what pytest finds; a failure of the first part is a failure."""
+    program(tools / "uv", ECHO)
+    done = run(clone / "scripts/test", tools)
+    first, second = done.stdout.replace(f"{clone}\n", "\n").split()
+    assert first == "[run][pytest][-n][auto][--maxprocesses][4][--dist][worksteal][--ignore][tests/chaos]"
+    assert second == "[run][pytest][tests/chaos]"
+    program(tools / "uv", ECHO + 'case "$*" in *--ignore*) exit 1;; esac\n')
+    failed = run(clone / "scripts/test", tools)
+    assert failed.returncode == 1
+    assert "[run][pytest][tests/chaos]" not in failed.stdout
+
+
 def test_a_uv_that_does_not_work_is_passed_over_for_the_one_of_the_user(clone: Path, tools: Path) -> None:
     """A shim on PATH may lead nowhere; the installer of uv puts it into ~/.local/bin."""
     program(tools / "uv", "#!/bin/sh\nexit 127\n")

@@ -187,10 +187,9 @@ async def test_search_attributes_are_registered_also_on_an_old_database(home: Pa
     ports = (free_port(), free_port())
     arguments = command_line(find_binary(), home / "temporal.db", ports)
     old = arguments[: arguments.index("--search-attribute")]
-    process = subprocess.Popen(old, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: ASYNC220 - instant
-    await ensure_server(home, quiet)
-    process.kill()
-    process.wait()
+    with await launched(old, home) as process:
+        await ensure_server(home, quiet)
+        process.kill()
     info = await ensure_server(home, quiet)
     client = await Client.connect(info.address)
     found = await client.count_workflows(" AND ".join(f"{name} IS NULL" for name in SEARCH_ATTRIBUTES))
@@ -200,9 +199,20 @@ async def test_search_attributes_are_registered_also_on_an_old_database(home: Pa
 async def test_a_server_that_is_still_coming_up_is_waited_for(home: Path) -> None:
     """When the command that started it died meanwhile, the next one takes it over."""
     arguments = command_line(find_binary(), home / "temporal.db", (free_port(), free_port()))
-    with subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:  # noqa: ASYNC220
+    with await launched(arguments, home) as process:
         assert (await ensure_server(home, quiet)).pid == process.pid
         await stop_server(home)
+
+
+async def launched(arguments: list[str], home: Path) -> subprocess.Popen[bytes]:
+    """A server that somebody else started; for an instant of its start the system shows no command line for it."""
+    process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: ASYNC220 - instant
+
+    async def seen() -> bool:
+        return find_process(home / "temporal.db") == process.pid
+
+    await eventually(seen, bool)
+    return process
 
 
 def free_port() -> int:
