@@ -1,18 +1,17 @@
 """The activity `run.archive`: what leaves a workflow that continues as new is stored, page by page."""
 
 import json
-import random
 from typing import Any
 
 from temporalio import activity
 from temporalio.client import Client
 
 from activities.conversations import Handle, ask
-from activities.failures import to_application_error
+from activities.failures import reporting
 from activities.heartbeat import heartbeating
 from perdure.domain.archive import Archived, ArchiveRequest, LogName, Span, StoredPage
 from perdure.domain.control import PageRequest
-from perdure.domain.errors import PerdureError, TranscriptUnavailable
+from perdure.domain.errors import TranscriptUnavailable
 from perdure.domain.ports import Blobs
 
 __all__ = ["ArchiveActivities"]
@@ -34,15 +33,12 @@ class ArchiveActivities:
         """Store the named items; a store or a run that does not answer just now fails retryably."""
         info = activity.info()
         handle = self._client.get_workflow_handle(info.workflow_id or "", run_id=info.workflow_run_id)
-        try:
-            async with heartbeating():
-                return Archived(
-                    messages=await self._store(handle, "messages", request.messages),
-                    calls=await self._store(handle, "calls", request.calls),
-                    steps=await self._store(handle, "step_results", request.steps),
-                )
-        except PerdureError as error:
-            raise to_application_error(error, info.attempt, random.random) from None
+        async with reporting(info.attempt), heartbeating():
+            return Archived(
+                messages=await self._store(handle, "messages", request.messages),
+                calls=await self._store(handle, "calls", request.calls),
+                steps=await self._store(handle, "step_results", request.steps),
+            )
 
     async def _store(self, handle: Handle, log: LogName, span: Span) -> tuple[StoredPage, ...]:
         """Pages of the items from the first number up to the second, each as large as an answer to a query."""

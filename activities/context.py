@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from temporalio import activity
-from temporalio.exceptions import ApplicationError
 
-from activities.failures import to_application_error
+from activities.conversations import Known
+from activities.failures import defect, to_application_error
 from activities.heartbeat import heartbeating
-from activities.summaries import Resolver, Summariser, Summary, SummaryTask
+from activities.llm import Resolver
+from activities.summaries import Summariser, Summary, SummaryTask
 from perdure.domain.compaction import Selection, Visible, select
-from perdure.domain.context import Compaction, CompactRequest, ContextBudget, View, budget_for
+from perdure.domain.context import Compaction, CompactRequest, ContextBudget, budget_for
 from perdure.domain.errors import PerdureError
 from perdure.domain.messages import Message, TranscriptRef, UserMessage
 from perdure.domain.ports import Blobs
@@ -21,42 +22,14 @@ from perdure.domain.receipts import MAX_EXCERPT, RECEIPT_SIZE, Receipt, compacte
 from perdure.domain.run import Setup
 from perdure.domain.summary import MAX_SUMMARY
 
-__all__ = ["ContextActivities", "Finder", "Known"]
+__all__ = ["ContextActivities", "Finder"]
 
-MAX_UNFORESEEN = 3
-MAX_DEFECT = 1_000
+MAX_PROBLEM = 1_000
+"""Characters of what is said of a missing summary."""
 MIN_SUMMARY = 200
 """Characters. With less room than this a summary says nothing that is worth a model call."""
 READER = "read_blob"
 ADDRESS = "0" * 40
-
-
-class Messages(Protocol):
-    """The messages that the model sees, in its order."""
-
-    @property
-    def messages(self) -> Sequence[Message]:
-        """All of them."""
-        ...
-
-
-class Known(Protocol):
-    """What is known of a run at a model call."""
-
-    @property
-    def setup(self) -> Setup:
-        """What it is made of."""
-        ...
-
-    @property
-    def view(self) -> View:
-        """Which messages of its log the model sees."""
-        ...
-
-    @property
-    def transcript(self) -> Messages:
-        """These messages."""
-        ...
 
 
 class Finder(Protocol):
@@ -104,10 +77,7 @@ class ContextActivities:
         except PerdureError as error:
             raise to_application_error(error, attempt, self._jitter) from None
         except Exception as error:
-            # A defect, not an outage: every further attempt could be paid for.
-            defect = f"{type(error).__name__}: {error}"[:MAX_DEFECT]
-            final = attempt >= MAX_UNFORESEEN
-            raise ApplicationError(defect, type=type(error).__name__, non_retryable=final) from error
+            raise defect(error, attempt) from error
 
     async def _compact(self, request: CompactRequest, attempt: int) -> Compaction:
         known = await self._conversations.find(request.transcript, (), request.basis)
@@ -133,7 +103,7 @@ class ContextActivities:
                 "blob": address,
                 "usage": summary.usage,
                 "cost_usd": _cost(setup, summary),
-                "problem": summary.problem[:MAX_DEFECT],
+                "problem": summary.problem[:MAX_PROBLEM],
             }
         )
 

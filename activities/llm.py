@@ -10,7 +10,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.conversations import Conversations
-from activities.failures import to_application_error
+from activities.failures import defect, to_application_error
 from activities.heartbeat import heartbeating
 from perdure.domain.errors import AuthenticationFailed, ContextOverflow, KeyMissing, PerdureError
 from perdure.domain.messages import AssistantMessage
@@ -20,8 +20,6 @@ from perdure.domain.run import ModelReply, ModelRequest, Setup
 __all__ = ["LlmActivities", "Resolver"]
 
 LONG_WAIT = timedelta(seconds=30)
-MAX_UNFORESEEN = 3
-MAX_DEFECT = 1_000
 MARGIN = 10
 """Levels that an answer may come to lie deeper in a later request or page: parsers stop at about 200 in all."""
 MAX_REPLY = 1_000_000
@@ -55,10 +53,7 @@ class LlmActivities:
         except PerdureError as error:
             raise _failure(error, request, info.attempt) from None
         except Exception as error:
-            # A defect, not an outage: every further attempt would be paid for.
-            defect = f"{type(error).__name__}: {error}"[:MAX_DEFECT]
-            final = request.tries + info.attempt >= MAX_UNFORESEEN
-            raise ApplicationError(defect, type=type(error).__name__, non_retryable=final) from error
+            raise defect(error, request.tries + info.attempt) from error
 
     async def _resolve(self, model: str) -> tuple[Provider, str]:
         if model not in self._resolved:

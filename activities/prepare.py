@@ -8,13 +8,13 @@ from typing import Protocol
 from temporalio import activity
 
 from activities.conversations import Conversations
-from activities.failures import to_application_error
+from activities.failures import reporting
 from activities.heartbeat import heartbeating
 from activities.llm import Resolver
 from perdure.domain.agents import AgentSpec, Limits
 from perdure.domain.arguments import check_output_schema
 from perdure.domain.context import budget_for
-from perdure.domain.errors import ConfigurationError, InvalidInput, PerdureError
+from perdure.domain.errors import ConfigurationError, InvalidInput
 from perdure.domain.policy import Policy
 from perdure.domain.ports import Price
 from perdure.domain.run import AgentInput, Setup
@@ -81,12 +81,9 @@ class PrepareActivities:
     @activity.defn(name="run.prepare")
     async def prepare(self, given: AgentInput) -> Setup:
         """Resolve agent, model, tools, policy, limits and price; what cannot work fails here, typed and with words."""
-        try:
+        async with reporting(1, lambda: 0.0), heartbeating():
             # In a thread: it reads files, and the first use of a provider imports its SDK.
-            async with heartbeating():
-                setup = await asyncio.to_thread(resolve, self._worker, given)
-        except PerdureError as error:
-            raise to_application_error(error, 1, lambda: 0.0) from None
+            setup = await asyncio.to_thread(resolve, self._worker, given)
         self._conversations.remember(activity.info().workflow_id or "", setup)
         return setup
 

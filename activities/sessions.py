@@ -1,23 +1,19 @@
 """The activities of sessions: a closed one is kept, found again under its id, and its older replies are read."""
 
 import json
-import random
-from collections.abc import Awaitable
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from pydantic import ValidationError
 from temporalio import activity
 
-from activities.failures import to_application_error
+from activities.failures import reporting
 from activities.heartbeat import heartbeating
-from perdure.domain.errors import ConfigurationError, PerdureError
+from perdure.domain.errors import ConfigurationError
 from perdure.domain.messages import AssistantMessage
 from perdure.domain.ports import Blobs
 from perdure.domain.state import Carried
 
 __all__ = ["Documents", "SessionActivities"]
-
-T = TypeVar("T")
 
 
 class Documents(Blobs, Protocol):
@@ -46,39 +42,26 @@ class SessionActivities:
     @activity.defn(name="session.open")
     async def open(self) -> Carried | None:
         """State of the closed session of this workflow id, or None."""
-        return await _guarded(self._open())
-
-    async def _open(self) -> Carried | None:
-        data = await self._store.read_document(_name())
-        if data is None:
-            return None
-        state = await self._store.get(data.decode())
-        try:
-            return Carried.model_validate_json(state)
-        except ValidationError as error:
-            msg = f"the closed session of this id cannot be read by this release ({error.error_count()} problems)"
-            raise ConfigurationError(msg) from None
+        async with reporting(activity.info().attempt), heartbeating():
+            data = await self._store.read_document(_name())
+            return None if data is None else _state(await self._store.get(data.decode()))
 
     @activity.defn(name="session.close")
     async def close(self, state: Carried | None) -> None:
         """Keep the state for a later session of this id; None forgets what was kept."""
-        await _guarded(self._close(state))
-
-    async def _close(self, state: Carried | None) -> None:
-        if state is None:
-            await self._store.delete_document(_name())
-            return
-        address = await self._store.put(state.wire_json().encode())
-        await self._store.write_document(_name(), address.encode())
+        async with reporting(activity.info().attempt), heartbeating():
+            if state is None:
+                await self._store.delete_document(_name())
+                return
+            address = await self._store.put(state.wire_json().encode())
+            await self._store.write_document(_name(), address.encode())
 
     @activity.defn(name="session.reply")
     async def reply(self, blob: str, number: int) -> str:
         """Text of the message with this number in a stored page."""
-        return await _guarded(self._reply(blob, number))
-
-    async def _reply(self, blob: str, number: int) -> str:
-        items = json.loads(await self._store.get(blob))
-        return AssistantMessage.model_validate(items[number]).text
+        async with reporting(activity.info().attempt), heartbeating():
+            items = json.loads(await self._store.get(blob))
+            return AssistantMessage.model_validate(items[number]).text
 
 
 def _name() -> str:
@@ -86,9 +69,9 @@ def _name() -> str:
     return f"session/{info.namespace}/{info.workflow_id}"
 
 
-async def _guarded(work: Awaitable[T]) -> T:
+def _state(data: bytes) -> Carried:
     try:
-        async with heartbeating():
-            return await work
-    except PerdureError as error:
-        raise to_application_error(error, activity.info().attempt, random.random) from None
+        return Carried.model_validate_json(data)
+    except ValidationError as error:
+        msg = f"the closed session of this id cannot be read by this release ({error.error_count()} problems)"
+        raise ConfigurationError(msg) from None

@@ -3,15 +3,15 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
+from activities.llm import Resolver
 from perdure.domain.errors import AuthenticationFailed, ContextOverflow, KeyMissing, PerdureError, Waitable
 from perdure.domain.messages import Message, UserMessage
-from perdure.domain.ports import Conversation, Provider, ProviderRequest, TokenUsage
+from perdure.domain.ports import Conversation, ProviderRequest, TokenUsage
 from perdure.domain.receipts import bounded
 from perdure.domain.summary import INSTRUCTIONS, pieces, question
 
-__all__ = ["MAX_CALLS", "Resolver", "Summariser", "Summary", "SummaryTask"]
+__all__ = ["MAX_CALLS", "Summariser", "Summary", "SummaryTask"]
 
 MAX_CALLS = 8
 """Model calls for one summary: pieces are made larger or messages shown shorter before there are more."""
@@ -23,14 +23,6 @@ PATIENCE = 4
 """Attempts of the activity after which a provider that is down counts as failed; there are more, for lost workers."""
 LONG_WAIT = 30.0
 """Seconds. A provider that wants to be left alone for longer is not waited for."""
-
-
-class Resolver(Protocol):
-    """Finds the provider of a model named `provider:model`."""
-
-    def resolve(self, model: str) -> tuple[Provider, str]:
-        """Return the provider and the model's name without its prefix."""
-        ...
 
 
 @dataclass(frozen=True)

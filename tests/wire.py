@@ -8,22 +8,19 @@ It speaks Anthropic Messages at /v1/messages, OpenAI Responses at /v1/responses 
 import argparse
 import asyncio
 import json
-import socket
-import threading
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, cast
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from tests.serving import Served
 from tests.wire_formats import STREAMS, error_body
 from tests.wire_script import (
     Play,
@@ -152,7 +149,7 @@ def _failure(path: str, error: WireError) -> Response:
     return JSONResponse(error_body(path, error), status_code=error.status, headers=headers)
 
 
-class WireServer:
+class WireServer(Served):
     """The server in a thread of this process: `with WireServer([{"text": "hi"}]) as server`.
 
     `url` is its root: ANTHROPIC_BASE_URL is `url`, OPENAI_BASE_URL is `url + "/v1"`.
@@ -162,14 +159,7 @@ class WireServer:
         self, script: Path | Sequence[Mapping[str, object]], *, port: int = 0, log: Path | None = None
     ) -> None:
         self._wire = Wire(read_plays(script), log)
-        self._socket = socket.socket()
-        self._socket.bind(("127.0.0.1", port))
-        self._socket.listen(128)  # requests queue from here on, before anything serves
-        # Logging stays off: a dropped connection is something this server does on purpose.
-        config = uvicorn.Config(self._wire.app(), log_config=None, log_level="critical", timeout_graceful_shutdown=1)
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self.serve, daemon=True)
-        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        super().__init__(self._wire.app(), port)
 
     @property
     def log(self) -> list[dict[str, Any]]:
@@ -189,25 +179,6 @@ class WireServer:
         """Environment variables that lead the SDKs here."""
         keys = {"ANTHROPIC_API_KEY": "wire-anthropic-key", "OPENAI_API_KEY": "wire-openai-key"}
         return {**keys, "ANTHROPIC_BASE_URL": self.url, "OPENAI_BASE_URL": f"{self.url}/v1"}
-
-    def serve(self) -> None:
-        """Serve in this thread until told to stop."""
-        self._server.run(sockets=[self._socket])
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.should_exit = True
-        self._thread.join(timeout=10)
-        self.close()
-
-    def close(self) -> None:
-        """Give up the port."""
-        self._socket.close()
 
 
 def main() -> None:

@@ -160,7 +160,7 @@ def _refuse(run: AgentRun, plan: Planned, outcome: CallOutcome) -> None:
 
 async def _reserve(run: AgentRun, plans: Sequence[Planned]) -> None:
     """End the run, or ask for more, before anything starts when the calls of a turn do not fit into what is left."""
-    wanted = sum(plan.answer is None and not plan.begun for plan in plans)
+    wanted = sum(plan.answer is None for plan in plans)
     while wanted > run.setup.limits.tool_calls - run.spent.tool_calls:
         await reach(run, StopReason.TOOL_CALL_LIMIT)
 

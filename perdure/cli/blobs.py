@@ -13,8 +13,8 @@ from perdure.cli.errors import CliError, ExitCode
 if TYPE_CHECKING:
     from temporalio.client import Client
 
+    from perdure.stores.blobs import BlobStore
     from perdure.stores.cleaning import Cleaned
-    from perdure.stores.documents import ListedStore
     from perdure.stores.objects import Objects
 
 __all__ = ["blobs_clean", "blobs_stat"]
@@ -77,16 +77,16 @@ async def blobs_stat(cli: Cli) -> None:
     cli.out.text(f"{found.where}: {count}, {_size(found.bytes)}{oldest}")
 
 
-def _store() -> "tuple[Objects, ListedStore]":
+def _store() -> "tuple[Objects, BlobStore]":
     from perdure.settings import load_settings
     from perdure.storage import storage_from
-    from perdure.stores.documents import ListedStore
+    from perdure.stores.blobs import BlobStore
     from perdure.stores.objects import Objects
 
     settings = load_settings()
     storage = storage_from(settings)
     objects = Objects.at(settings.blob_place)
-    return objects, ListedStore(objects, storage.keyring)
+    return objects, BlobStore(objects, storage.keyring)
 
 
 def _age(text: str) -> timedelta:

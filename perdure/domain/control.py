@@ -9,13 +9,13 @@ from perdure.domain.model import JsonValue, Model, Partial
 from perdure.domain.policy import Policy
 
 __all__ = [
-    "MAX_STEER_BYTES",
     "ConfigureAnswer",
     "ConfigurePayload",
     "ControlPayload",
     "PageRequest",
     "SteerAnswer",
     "SteerPayload",
+    "bounded_text",
 ]
 
 MAX_STEER_BYTES = 256 * 1024
@@ -25,6 +25,14 @@ def no_token(value: str | None) -> str | None:
     """Refuse identity tokens, which this release cannot check."""
     if value:
         msg = "signed tokens are not in this release: leave it out"
+        raise ValueError(msg)
+    return value
+
+
+def bounded_text(value: str) -> str:
+    """Refuse a message that is as large as a document."""
+    if (size := len(value.encode())) > MAX_STEER_BYTES:
+        msg = f"{size} bytes, at most {MAX_STEER_BYTES} fit: put it into a workspace file and name the file"
         raise ValueError(msg)
     return value
 
@@ -79,19 +87,13 @@ class SteerPayload(Model, frozen=True):
     mode: Literal["next_turn", "when_idle", "interrupt"] = "next_turn"
     id: str = ""
 
+    _text = field_validator("text")(bounded_text)
+
     @field_validator("mode")
     @classmethod
     def _known(cls, value: str) -> str:
         if value == "interrupt":
             msg = 'interrupting a running call is not in this release: say "next_turn" or "when_idle"'
-            raise ValueError(msg)
-        return value
-
-    @field_validator("text")
-    @classmethod
-    def _bounded(cls, value: str) -> str:
-        if (size := len(value.encode())) > MAX_STEER_BYTES:
-            msg = f"{size} bytes, at most {MAX_STEER_BYTES} fit: put it into a workspace file and name the file"
             raise ValueError(msg)
         return value
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints, field_validator
 
 from perdure.domain.agents import AgentSpec, Limits, Name
-from perdure.domain.control import MAX_STEER_BYTES
+from perdure.domain.control import bounded_text
 from perdure.domain.model import JsonObject, Model, Partial
 from perdure.domain.policy import LONGEST, Policy
 from perdure.domain.run import AgentInput, ContextItem, Usage
@@ -54,10 +54,7 @@ class Ask(Model, frozen=True):
         if not value.strip():
             msg = "it is empty"
             raise ValueError(msg)
-        if (size := len(value.encode())) > MAX_STEER_BYTES:
-            msg = f"{size} bytes, at most {MAX_STEER_BYTES} fit: put it into a workspace file and name the file"
-            raise ValueError(msg)
-        return value
+        return bounded_text(value)
 
 
 class SessionResult(Model, frozen=True):

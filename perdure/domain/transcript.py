@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Sequence
 
-from perdure.domain.messages import Message, MessagePage, TranscriptRef
+from perdure.domain.messages import Message, TranscriptRef
 
 __all__ = ["PAGE_BYTES", "Transcript", "chain"]
 
@@ -62,27 +62,6 @@ class Transcript:
         del self._messages[length:]
         del self._digests[length + 1 :]
 
-    def since(self, ref: TranscriptRef) -> tuple[Message, ...]:
-        """Messages after the prefix that `ref` names."""
-        return tuple(self._messages[ref.length :])
-
     def holds(self, ref: TranscriptRef) -> bool:
         """Whether the prefix that `ref` names is a prefix of this transcript."""
         return ref.length < len(self._digests) and self._digests[ref.length] == ref.digest
-
-    def page(self, offset: int, limit: int, max_bytes: int = PAGE_BYTES) -> MessagePage:
-        """At most `limit` messages and about `max_bytes` from `offset`; at least one message when there is one."""
-        total = len(self._messages)
-        offset = min(max(offset, 0), total)
-        end, size = offset, 0
-        while end < min(total, offset + limit):
-            size += len(self._messages[end].model_dump_json(exclude_defaults=True))
-            if end > offset and size > max_bytes:
-                break
-            end += 1
-        return MessagePage(
-            messages=tuple(self._messages[offset:end]),
-            offset=offset,
-            next_offset=end if end < total else None,
-            total=total,
-        )

@@ -1,5 +1,6 @@
 """The blob store: content under an address made from it, and small named documents; sealed when there are keys."""
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Protocol
@@ -109,12 +110,14 @@ class BlobStore:
     async def read_document(self, name: str) -> bytes | None:
         """The document of this name, also one written under an older key; None: there is none."""
         for identity in self._document_ids(name):
-            try:
-                stored = await self._objects.get(document_path(identity))
-            except BlobMissing:
-                continue
-            return self._opened("document", stored, identity, f"the document {identity} in {self.where}")[0]
+            with suppress(BlobMissing):
+                return await self.document_at(identity)
         return None
+
+    async def document_at(self, identity: str) -> bytes:
+        """Content of the document with this last part of its key; BlobMissing, KeyUnknown, WrongKey or Tampered."""
+        stored = await self._objects.get(document_path(identity))
+        return self._opened("document", stored, identity, f"the document {identity} in {self.where}")[0]
 
     async def delete_document(self, name: str) -> None:
         """Remove the document of this name, if there is one."""

@@ -10,7 +10,7 @@ from functools import partial
 from temporalio.client import Client
 
 from perdure.domain.errors import BlobMissing, Operator, PerdureError, StoreUnavailable
-from perdure.stores.documents import ListedStore
+from perdure.stores.blobs import BlobStore
 from perdure.stores.histories import RunName, contents, open_runs, unpacked
 from perdure.stores.objects import ObjectInfo, Objects
 from perdure.stores.reachable import Reachable
@@ -66,7 +66,7 @@ async def stock(objects: Objects) -> Stock:
 
 
 async def clean(  # noqa: PLR0913 - where, what, how old, and how to say it
-    objects: Objects, store: ListedStore, connect: Connect, before: datetime, *, dry_run: bool, say: Say
+    objects: Objects, store: BlobStore, connect: Connect, before: datetime, *, dry_run: bool, say: Say
 ) -> Cleaned:
     """Remove blobs and documents last stored before that time, unless an open run or a younger document needs them.
 
@@ -103,7 +103,7 @@ async def clean(  # noqa: PLR0913 - where, what, how old, and how to say it
     )
 
 
-async def _see_documents(found: Reachable, store: ListedStore, documents: Sequence[ObjectInfo]) -> None:
+async def _see_documents(found: Reachable, store: BlobStore, documents: Sequence[ObjectInfo]) -> None:
     for item in documents:
         try:
             await found.add(await store.document_at(_last(item)))

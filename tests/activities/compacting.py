@@ -7,6 +7,7 @@ from typing import Any
 from temporalio.testing import ActivityEnvironment
 
 from activities.context import ContextActivities
+from activities.conversations import Known
 from perdure.domain.agents import AgentSpec
 from perdure.domain.context import Compaction, CompactRequest, ContextBudget, View
 from perdure.domain.errors import AuthenticationFailed, PerdureError
@@ -84,7 +85,7 @@ class Model:
 
 @dataclass
 class Run:
-    """A run's log and view, as the cache of conversations would know them; its own finder."""
+    """A run's log and view, which the cache of conversations would know; its own finder."""
 
     log: list[Message]
     setup: Setup
@@ -102,10 +103,10 @@ class Run:
         """Number of visible messages."""
         return self.view.head + len(self.log) - self.view.tail
 
-    async def find(self, transcript: TranscriptRef, new: tuple[Message, ...], basis: str, /) -> "Run":
-        """This run, which the request must mean."""
+    async def find(self, transcript: TranscriptRef, new: tuple[Message, ...], basis: str, /) -> Known:
+        """What is known of this run, which the request must mean."""
         assert (transcript, new, basis) == (self.transcript.ref, (), "basis")
-        return self
+        return Known(basis, self.setup, self.view, self.transcript)
 
     def take(self, found: Compaction) -> None:
         """What the workflow does with a compaction; what was computed must be what is read."""

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from tests.chaos.serving import Served
+from tests.serving import Served
 
 __all__ = ["Bucket", "Hold"]
 

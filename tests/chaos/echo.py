@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import StreamingResponse
 from starlette.routing import Route
 
-from tests.chaos.serving import Served
+from tests.serving import Served
 from tests.wire_formats import STREAMS
 from tests.wire_script import WireStep
 

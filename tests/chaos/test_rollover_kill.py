@@ -12,7 +12,7 @@ from perdure.testing import ALLOW_ALL, eventually
 from perdure.testing.history import chain_of
 from tests.chaos.bucket import Bucket, Hold
 from tests.chaos.looking import effects_of, pages_of, turns_of_runs
-from tests.chaos.workers import KeptWorker, environment_of
+from tests.chaos.workers import KeptWorker, environment_of, kept_worker
 from tests.wire import WireServer
 
 TURNS = 12
@@ -36,9 +36,8 @@ async def test_a_worker_dies_while_the_transcript_is_stored(client: Client, tmp_
     name = f"archive-{hold.split()[0]}"
     with WireServer(STEPS) as wire, Bucket() as bucket:
         bucket.hold = hold
-        worker = KeptWorker(environment(client, name, tmp_path, wire) | bucket.env(), tmp_path / "worker.log")
-        keeper = asyncio.create_task(worker.keep())
-        try:
+        own = environment(client, name, tmp_path, wire) | bucket.env()
+        async with kept_worker(own, tmp_path / "worker.log") as worker:
             handle = await start(client, name)
 
             async def held() -> int:
@@ -50,9 +49,6 @@ async def test_a_worker_dies_while_the_transcript_is_stored(client: Client, tmp_
             assert await worker.kill()
             result = await asyncio.wait_for(handle.result(), 90)
             await check(client, handle, result, tmp_path, wire)
-        finally:
-            worker.end()
-            await keeper
     runs = (await chain_of(client, handle)).runs
     assert runs[0].events[0].workflow_execution_started_event_attributes.original_execution_run_id == before
     check_recovery(worker, wire, 1)
@@ -62,9 +58,7 @@ async def test_a_worker_dies_just_after_the_run_has_continued_as_new(client: Cli
     """Three times in a chain; each next run is taken up by the next worker, which knows nothing of it."""
     name = "moved"
     with WireServer(STEPS) as wire:
-        worker = KeptWorker(environment(client, name, tmp_path, wire), tmp_path / "worker.log")
-        keeper = asyncio.create_task(worker.keep())
-        try:
+        async with kept_worker(environment(client, name, tmp_path, wire), tmp_path / "worker.log") as worker:
             handle = await start(client, name)
 
             async def run_id() -> str | None:
@@ -76,9 +70,6 @@ async def test_a_worker_dies_just_after_the_run_has_continued_as_new(client: Cli
                 assert await worker.kill()
             result = await asyncio.wait_for(handle.result(), 90)
             await check(client, handle, result, tmp_path, wire)
-        finally:
-            worker.end()
-            await keeper
     check_recovery(worker, wire, KILLS)
 
 

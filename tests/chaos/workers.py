@@ -6,11 +6,13 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from temporalio.client import Client
 
-__all__ = ["KeptWorker", "environment_of"]
+__all__ = ["KeptWorker", "environment_of", "kept_worker"]
 
 ROOT = Path(__file__).parents[2]
 
@@ -66,3 +68,15 @@ class KeptWorker:
         self._ended = True
         if self._process is not None:
             self._process.kill()
+
+
+@asynccontextmanager
+async def kept_worker(environment: dict[str, str], log: Path) -> AsyncGenerator[KeptWorker]:
+    """A worker that is kept alive for as long as the block lasts."""
+    worker = KeptWorker(environment, log)
+    keeper = asyncio.create_task(worker.keep())
+    try:
+        yield worker
+    finally:
+        worker.end()
+        await keeper

@@ -14,8 +14,8 @@ from perdure.domain.errors import BlobMissing, StoreUnavailable
 from perdure.keyring import Keyring
 from perdure.runtime import PerdurePlugin
 from perdure.storage import Storage
+from perdure.stores.blobs import BlobStore
 from perdure.stores.cleaning import Cleaned, CleaningRefused, Progress, clean, stock
-from perdure.stores.documents import ListedStore
 from perdure.stores.objects import Objects
 from perdure.testing import eventually, local_server
 from tests.stores.places import bucket_server, in_bucket
@@ -47,9 +47,9 @@ class Place:
     said: list[str] = field(default_factory=list[str])
 
     @property
-    def store(self) -> ListedStore:
+    def store(self) -> BlobStore:
         """The blob store with these keys."""
-        return ListedStore(Objects.at(str(self.folder)), self._keyring())
+        return BlobStore(Objects.at(str(self.folder)), self._keyring())
 
     def client(self) -> Client:
         """A client that stores and encrypts with it."""
@@ -196,7 +196,7 @@ async def test_runs_that_begin_meanwhile_are_seen(place: Place) -> None:
     place.age()
     starting = [place.start("second", f"blob:{second}")]
 
-    class Busy(ListedStore):
+    class Busy(BlobStore):
         async def get(self, address: str) -> bytes:
             for start in starting:
                 await start
@@ -236,7 +236,7 @@ async def test_a_needed_blob_that_is_damaged_refuses_all(place: Place) -> None:
 async def test_a_store_that_does_not_answer_is_not_taken_for_an_empty_one(place: Place) -> None:
     """It says so and removes nothing."""
 
-    class Silent(ListedStore):
+    class Silent(BlobStore):
         async def get(self, address: str) -> bytes:
             raise StoreUnavailable(f"no answer about {address}")
 
@@ -274,7 +274,7 @@ def bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[str]:
 async def test_a_bucket_is_cleaned_in_the_same_way(bucket: str, place: Place) -> None:
     """Looking from tomorrow everything is old; what an open run names stays."""
     objects = Objects.at(bucket)
-    store = ListedStore(objects)
+    store = BlobStore(objects)
     needed = await store.put(b"needed")
     for number in range(20):
         await store.put(str(number).encode())

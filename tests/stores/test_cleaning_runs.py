@@ -10,8 +10,8 @@ import pytest
 from temporalio.client import Client
 
 from perdure.keyring import Keyring
+from perdure.stores.blobs import BlobStore
 from perdure.stores.cleaning import clean
-from perdure.stores.documents import ListedStore
 from perdure.stores.objects import Objects
 from perdure.testing import agents, call, local_server
 from tests.samples import registry_of
@@ -48,7 +48,7 @@ async def test_the_pages_and_results_of_a_chain_stay(tmp_path: Path, keys: str |
         await pending(handle)
         before = await messages_of(handle)
         objects = Objects.at(str(folder))
-        store = ListedStore(objects, Keyring.parse(keys) if keys else None)
+        store = BlobStore(objects, Keyring.parse(keys) if keys else None)
         useless = await store.put(b"useless")
         then = (datetime.now(UTC) - timedelta(days=40)).timestamp()
         for path in folder.rglob("*"):

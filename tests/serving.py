@@ -1,4 +1,4 @@
-"""A small HTTP server in a thread of the test's process, which holds back what it is told to."""
+"""An HTTP server on loopback in a thread of the test's process."""
 
 import socket
 import threading
@@ -14,14 +14,23 @@ __all__ = ["Served"]
 class Served:
     """Serves an application on loopback for as long as the block lasts; `url` is its root."""
 
-    def __init__(self, app: Starlette) -> None:
-        """Take a port; requests queue from here on."""
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        # Killed workers leave requests behind that never end: there is nothing to wait for, and nothing to log.
+    def __init__(self, app: Starlette, port: int = 0) -> None:
+        """Take the port, or any that is free; requests queue from here on."""
+        self._socket = socket.create_server(("127.0.0.1", port), backlog=128)
+        # Killed workers leave requests behind that never end, and some connections are dropped on purpose: there is
+        # nothing to wait for, and nothing to log.
         config = uvicorn.Config(app, log_config=None, log_level="critical", timeout_graceful_shutdown=1)
         self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]}, daemon=True)
+        self._thread = threading.Thread(target=self.serve, daemon=True)
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+
+    def serve(self) -> None:
+        """Serve in this thread until told to stop."""
+        self._server.run(sockets=[self._socket])
+
+    def close(self) -> None:
+        """Give up the port."""
+        self._socket.close()
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -32,4 +41,4 @@ class Served:
     ) -> None:
         self._server.should_exit = True
         self._thread.join(timeout=10)
-        self._socket.close()
+        self.close()
