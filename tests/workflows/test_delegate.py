@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import CancelledError
+from temporalio.service import RPCError, RPCStatusCode
 
 from perdure.domain.run import RunResult, StopReason
 from perdure.testing import ALLOW_ALL, Environment, agents, call
@@ -27,13 +28,19 @@ async def team(client: Client, host: Host, tmp_path: Path) -> AsyncGenerator[Env
 
 
 async def child_of(env: Environment, handle: WorkflowHandle[object, RunResult]) -> WorkflowHandle[object, RunResult]:
-    """The first child of a run, once it waits for a person."""
-
-    async def look() -> int:
-        return len((await handle.query("status"))["children"])
-
-    await eventually(look, lambda count: count == 1)
+    """The first child of a run, once it waits for a person; its parent lists it a moment before it is there."""
     child: WorkflowHandle[object, RunResult] = env.client.get_workflow_handle(f"{handle.id}.1", result_type=RunResult)
+
+    async def started() -> bool:
+        try:
+            await child.describe()
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                return False
+            raise
+        return True
+
+    await eventually(started, bool)
     await pending(child)
     return child
 
