@@ -9,13 +9,16 @@ from pydantic_core import from_json
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.conversations import Conversations
+from activities.answering import Answer
+from activities.conversations import Conversations, Known
 from activities.failures import defect, to_application_error
 from activities.heartbeat import heartbeating
 from perdure.domain.errors import AuthenticationFailed, ContextOverflow, KeyMissing, PerdureError
-from perdure.domain.messages import AssistantMessage
-from perdure.domain.ports import Conversation, Provider, ProviderReply, ProviderRequest
+from perdure.domain.messages import AssistantMessage, TextPart
+from perdure.domain.ports import Conversation, Provider, ProviderReply, ProviderRequest, TokenUsage
 from perdure.domain.run import ModelReply, ModelRequest, Setup
+from perdure.providers.text import estimate
+from perdure.streams.ports import SILENT, Events
 
 __all__ = ["LlmActivities", "Resolver"]
 
@@ -37,15 +40,19 @@ class Resolver(Protocol):
 class LlmActivities:
     """Model calls of a worker."""
 
-    def __init__(self, providers: Resolver, conversations: Conversations) -> None:
-        """Use these providers and this cache of conversations."""
+    def __init__(self, providers: Resolver, conversations: Conversations, events: Events = SILENT) -> None:
+        """Use these providers and this cache of conversations; tell of answers there."""
         self._providers = providers
         self._conversations = conversations
+        self._events = events
         self._resolved: dict[str, tuple[Provider, str]] = {}
 
     @activity.defn(name="llm.reply")
     async def reply(self, request: ModelRequest) -> ModelReply:
-        """Ask the model once. What passes by itself fails retryably, with the delay to wait as the failure's own."""
+        """Ask the model once. What passes by itself fails retryably, with the delay to wait as the failure's own.
+
+        A call that the run cancels ends with what was said until then, and stop `interrupted`.
+        """
         info = activity.info()
         try:
             async with heartbeating():
@@ -69,27 +76,55 @@ class LlmActivities:
             provider.check(model)
         except AuthenticationFailed as error:  # not the run's fault: it was prepared where there was a key
             raise KeyMissing(error.message) from error
-        call = ProviderRequest(
-            model=model,
-            instructions=setup.instructions,
-            conversation=Conversation(messages=known.transcript.messages, wire=known.wire),
-            tools=() if request.closing else setup.tools,
-            output_schema=None if request.closing else setup.output_schema,
-            max_output_tokens=request.max_output_tokens,
-            effort=setup.settings.effort,
-            cache_key=activity.info().workflow_id or "",
-            attempt=request.tries + attempt,
-            turn=request.turn,
-        )
+        info, epoch = activity.info(), request.tries + attempt
+        workflow_id = info.workflow_id or ""
+        answer = Answer(self._events, workflow_id, info.workflow_run_id or "", request.turn + 1, epoch)
+        answer.begin(setup.model)
         try:
-            reply = await provider.reply(call, _nothing)
+            said = await provider.reply(_call(request, known, model, workflow_id, epoch), answer.say)
+            reply = _sendable(_result(said, setup))
         except ContextOverflow:
-            return ModelReply(message=AssistantMessage(), stop="context_limit")
-        return _sendable(_result(reply, setup))
+            reply = ModelReply(message=AssistantMessage(), stop="context_limit")
+        except asyncio.CancelledError:
+            if not _cancelled_by_run():
+                raise
+            reply = _sendable(_broken_off(answer.text, known))
+        await answer.end(reply)
+        return reply
 
 
-def _nothing() -> None:
-    """Heartbeats are sent by the clock; streaming to people comes with a later release."""
+def _call(request: ModelRequest, known: Known, model: str, workflow_id: str, epoch: int) -> ProviderRequest:
+    setup = known.setup
+    return ProviderRequest(
+        model=model,
+        instructions=setup.instructions,
+        conversation=Conversation(messages=known.transcript.messages, wire=known.wire),
+        tools=() if request.closing else setup.tools,
+        output_schema=None if request.closing else setup.output_schema,
+        max_output_tokens=request.max_output_tokens,
+        effort=setup.settings.effort,
+        cache_key=workflow_id,
+        attempt=epoch,
+        turn=request.turn,
+    )
+
+
+def _cancelled_by_run() -> bool:
+    """Whether the run broke the call off; a worker that shuts down leaves it to another one."""
+    details = activity.cancellation_details()
+    return details is not None and details.cancel_requested
+
+
+def _broken_off(text: str, known: Known) -> ModelReply:
+    """What was said so far, as words of nobody's: a provider would want its own parts back whole.
+
+    A provider counts at the end, which did not come: the usage is an estimate, of what was sent and what was said.
+    """
+    setup = known.setup
+    sent = known.transcript.size + len(setup.instructions) + sum(len(tool.wire_json()) for tool in setup.tools)
+    usage = TokenUsage(input=estimate(sent), output=estimate(len(text)))
+    message = AssistantMessage(content=(TextPart(text=text),) if text else ())
+    return _result(ProviderReply(message=message, stop="interrupted", usage=usage), setup)
 
 
 def _failure(error: PerdureError, request: ModelRequest, attempt: int) -> ApplicationError:

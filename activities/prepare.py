@@ -128,6 +128,9 @@ def resolve(worker: Equipment, given: AgentInput) -> Setup:
         warnings=tuple(warnings),
         context=budget_for(agent.settings, worker.windows(model)),
         rollover_events=worker.settings.rollover_events,
+        unsigned=worker.settings.unsigned_decisions,
+        recorded=True,
+        notifies=bool(worker.settings.notify_webhook or worker.settings.notify_mail),
     )
     if (size := len(setup.wire_json().encode())) > MAX_SETUP_BYTES:
         msg = (

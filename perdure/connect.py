@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from temporalio.client import Client, Plugin
 from temporalio.envconfig import ClientConfigProfile, ClientConnectConfig
+from temporalio.runtime import Runtime
 from temporalio.service import ConnectConfig
 
 from perdure.reach import why_unreachable
@@ -38,21 +39,24 @@ class Connection:
     embedded: bool
 
 
-async def connect(settings: Settings, *, plugins: Sequence[Plugin], on_progress: Progress) -> Connection:
+async def connect(
+    settings: Settings, *, plugins: Sequence[Plugin], on_progress: Progress, runtime: Runtime | None = None
+) -> Connection:
     """Connect to the server of TEMPORAL_ADDRESS or of a Temporal profile, else to the embedded one, started if needed.
 
+    `runtime` is where the client and its workers keep their metrics; None: Temporal's default, which keeps none.
     Raises Unreachable within about five seconds when a named server does not answer, ServerError when the
     embedded one does not start, SettingsError for TEMPORAL_ variables that cannot be used.
     """
     config = _configured()
     if "target_host" in config:
-        return await _connect(config, plugins, ui=None, embedded=False)
+        return await _connect(config, plugins, runtime, ui=None, embedded=False)
     if "api_key" in config or "tls" in config:
         on_progress("TEMPORAL_ADDRESS names no server: using the embedded one, without the API key or TLS that are set")
     server = await ensure_server(settings.home, on_progress)
     namespace = config.get("namespace", DEFAULT_NAMESPACE)
     config = ClientConnectConfig(target_host=server.address, namespace=namespace)
-    return await _connect(config, plugins, ui=server.ui, embedded=True)
+    return await _connect(config, plugins, runtime, ui=server.ui, embedded=True)
 
 
 def _configured() -> ClientConnectConfig:
@@ -67,7 +71,7 @@ def _configured() -> ClientConnectConfig:
 
 
 async def _connect(
-    config: ClientConnectConfig, plugins: Sequence[Plugin], *, ui: str | None, embedded: bool
+    config: ClientConnectConfig, plugins: Sequence[Plugin], runtime: Runtime | None, *, ui: str | None, embedded: bool
 ) -> Connection:
     address = config.get("target_host", "")
     namespace = config.get("namespace", DEFAULT_NAMESPACE)
@@ -76,13 +80,16 @@ async def _connect(
         api_key=config.get("api_key"),
         tls=config.get("tls"),
         rpc_metadata=config.get("rpc_metadata", {}),
+        runtime=runtime,
     )
     reason = await why_unreachable(probe, namespace=namespace, seconds=CONNECT_SECONDS)
     if reason is not None:
         raise Unreachable(_advice(address, namespace, reason, embedded=embedded))
     try:
         async with asyncio.timeout(CONNECT_SECONDS):
-            client = await Client.connect(**config, plugins=plugins, connect_timeout=timedelta(seconds=CONNECT_SECONDS))
+            client = await Client.connect(
+                **config, plugins=plugins, runtime=runtime, connect_timeout=timedelta(seconds=CONNECT_SECONDS)
+            )
     except (TimeoutError, RuntimeError) as error:
         raise Unreachable(_advice(address, namespace, str(error), embedded=embedded)) from error
     return Connection(client, namespace, address, ui, embedded)

@@ -2,6 +2,8 @@
 
 import asyncio
 import time
+from collections.abc import Generator
+from contextlib import contextmanager
 
 import structlog
 from temporalio.client import RPCError
@@ -10,10 +12,26 @@ from perdure.connect import Connection
 from perdure.server_record import locate, resolved
 from perdure.settings import Settings
 
-__all__ = ["until_idle"]
+__all__ = ["end_when_idle", "until_idle"]
 
 log = structlog.get_logger()
 LOOK_EVERY = 5.0
+
+
+@contextmanager
+def end_when_idle(
+    ended: asyncio.Event, place: Connection, settings: Settings, seconds: float | None
+) -> Generator[None]:
+    """Within the block, set `ended` once `until_idle` says so; None: never."""
+    if seconds is None:
+        yield
+        return
+    idle = asyncio.create_task(until_idle(place, settings, seconds))
+    idle.add_done_callback(lambda _: ended.set())
+    try:
+        yield
+    finally:
+        idle.cancel()
 
 
 async def until_idle(place: Connection, settings: Settings, seconds: float) -> None:

@@ -1,7 +1,7 @@
 """YAML files -> validated models; an error names file, line, field and what would be valid."""
 
 import json
-from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TypeVar, cast
 
@@ -13,8 +13,9 @@ from perdure.domain.arguments import closest
 from perdure.domain.errors import ConfigurationError, UnknownAgent
 from perdure.domain.explain import explain_one
 from perdure.domain.policy import Policy
+from perdure.yaml_places import LineOf, line_of, repeated_keys, valid_fields
 
-__all__ = ["DEFAULT_AGENT", "Definitions", "load_model", "parse_model"]
+__all__ = ["DEFAULT_AGENT", "Definitions", "LineOf", "load_located", "load_model", "parse_located", "parse_model"]
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -33,6 +34,11 @@ DEFAULT_AGENT = AgentSpec(
 
 def load_model(path: Path, model: type[M]) -> M:
     """Read one YAML (or JSON) file as `model`; raises ConfigurationError with `file:line: field: problem` lines."""
+    return load_located(path, model)[0]
+
+
+def load_located(path: Path, model: type[M]) -> tuple[M, LineOf]:
+    """Like `load_model`, with what tells on which line a field stands."""
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
             msg = f"{path}: larger than {MAX_FILE_BYTES} bytes"
@@ -42,11 +48,16 @@ def load_model(path: Path, model: type[M]) -> M:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         msg = f"{path}: cannot be read: {reason}"
         raise ConfigurationError(msg) from error
-    return parse_model(text, model, str(path))
+    return parse_located(text, model, str(path))
 
 
 def parse_model(text: str, model: type[M], source: str) -> M:
     """Validate YAML text as `model`; `source` is how errors call it."""
+    return parse_located(text, model, source)[0]
+
+
+def parse_located(text: str, model: type[M], source: str) -> tuple[M, LineOf]:
+    """Like `parse_model`, with what tells on which line a field stands."""
     try:
         node: yaml.Node | None = yaml.compose(text, yaml.SafeLoader)
         value: object = yaml.safe_load(text)
@@ -61,14 +72,15 @@ def parse_model(text: str, model: type[M], source: str) -> M:
     if not isinstance(value, dict):
         msg = f"{source}:1: expected a mapping of fields, got {type(value).__name__}"
         raise ConfigurationError(msg)
+    if twice := list(repeated_keys(node)):
+        raise ConfigurationError("\n".join(f"{source}:{words}" for words in twice))
     try:
-        return model.model_validate_json(_as_json(cast("object", value), source))
+        return model.model_validate_json(_as_json(cast("object", value), source)), partial(line_of, node)
     except ValidationError as error:
-        fields = sorted(model.model_fields)
-        lines = [f"{source}:{_line(node, item['loc'])}: {explain_one(item)}" for item in error.errors()]
-        unknown = any(item["type"] == "extra_forbidden" and len(item["loc"]) == 1 for item in error.errors())
-        hint = f"\nvalid fields: {', '.join(fields)}" if unknown else ""
-        raise ConfigurationError("\n".join(dict.fromkeys(lines)) + hint) from error
+        lines = [f"{source}:{line_of(node, item['loc'])}: {explain_one(item)}" for item in error.errors()]
+        unknown = [item["loc"] for item in error.errors() if item["type"] == "extra_forbidden"]
+        hints = dict.fromkeys(valid_fields(model, loc) for loc in unknown)
+        raise ConfigurationError("\n".join([*dict.fromkeys(lines), *filter(None, hints)])) from error
 
 
 def _as_json(value: object, source: str) -> str:
@@ -78,19 +90,6 @@ def _as_json(value: object, source: str) -> str:
     except (TypeError, ValueError, AttributeError, RecursionError) as error:
         msg = f"{source}: holds something that JSON cannot say: {error}"
         raise ConfigurationError(msg) from error
-
-
-def _line(node: yaml.Node | None, loc: Sequence[int | str]) -> int:
-    """Line (from 1) of the deepest part of `loc` that exists in the document."""
-    for part in loc:
-        if isinstance(node, yaml.MappingNode):
-            for key, value in node.value:
-                if key.value == part:
-                    node = value if isinstance(value, yaml.MappingNode | yaml.SequenceNode) else key
-                    break
-        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
-            node = node.value[part]
-    return 1 if node is None else node.start_mark.line + 1
 
 
 class Definitions:

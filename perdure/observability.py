@@ -9,6 +9,9 @@ import structlog
 
 __all__ = ["configure_logging"]
 
+TALKATIVE = ("httpx2",)
+"""Libraries that log the address of each request: those of webhooks may hold secrets, and models choose others."""
+
 
 def configure_logging(*, json: bool, level: int = logging.INFO, private: bool = False) -> None:
     """Send structlog and the standard library's loggers to stderr in one form; called by entry points only.
@@ -42,6 +45,8 @@ def configure_logging(*, json: bool, level: int = logging.INFO, private: bool = 
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+    for name in TALKATIVE:
+        logging.getLogger(name).setLevel(max(level, logging.WARNING))
 
 
 def _without_words(_logger: object, _name: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:

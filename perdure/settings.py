@@ -3,6 +3,7 @@
 import difflib
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
@@ -65,15 +66,50 @@ class Settings(BaseSettings):
     """Where large content lies: a folder, or `s3://bucket/prefix` with the usual AWS_ variables; see `blob_place`."""
     blob_threshold: int = Field(default=32_768, ge=32_768)
     """Bytes of a tool's output above which it goes to the blob store."""
+    public_keys: Path | None = None
+    """File with the Ed25519 public keys (PEM, several may follow each other) that sign decisions."""
+    signing_key: Path | None = None
+    """File with the Ed25519 private key (PEM) with which the approver's page and the CLI sign decisions."""
+    unsigned: Literal["allow", "deny"] | None = None
+    """Whether decisions without a token count; see `unsigned_decisions`."""
+    audit: Path | None = None
+    """Folder of the audit logs, one file per workflow id; by default in the home. See `audit_folder`."""
+    streams: str | None = None
+    """Where events of runs lie: a folder, or `redis://host:port/db`; see `stream_place`."""
+    public_url: str | None = None
+    """Address of the approver's page, for links in notifications."""
+    notify_webhook: str | None = None
+    """URL that gets a signed POST for each request to people."""
+    notify_secret: SecretStr | None = None
+    """What signs these POSTs (HMAC-SHA256)."""
+    notify_smtp: SecretStr | None = None
+    """`smtp://user:password@host:port` or `smtps://...`: mail server for notifications."""
+    notify_mail: CommaList = ()
+    """Addresses that get a mail for each request to people (comma-separated)."""
     rollover_events: int = Field(default=4_000, gt=0)
     """Events of a history after which a run continues as new."""
+
+    @property
+    def unsigned_decisions(self) -> Literal["allow", "deny"]:
+        """Whether decisions without a token count: by default only where no public keys are set."""
+        return self.unsigned or ("deny" if self.public_keys else "allow")
+
+    @property
+    def audit_folder(self) -> Path:
+        """Where audit logs lie."""
+        return self.audit or self.home / "audit"
+
+    @property
+    def stream_place(self) -> str:
+        """Where events of runs lie."""
+        return self.streams or str(self.home / "streams")
 
     @property
     def blob_place(self) -> str:
         """Where large content lies; by default a folder in the home."""
         return self.blobs or str(self.home / "blobs")
 
-    @field_validator("home", "workspace", "definitions", "policy")
+    @field_validator("home", "workspace", "definitions", "policy", "public_keys", "signing_key", "audit")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
         return None if value is None else value.expanduser().resolve()
@@ -112,21 +148,26 @@ class Settings(BaseSettings):
                 raise ValueError(f"item {number} is not the name of a module; write package.module,other_module")
         return value
 
+    def _kept_places(self) -> Iterator[tuple[str, Path]]:
+        """Files and folders that tools must not reach, by the names of their settings."""
+        yield "PERDURE_HOME", self.home
+        yield "PERDURE_BLOBS", Path(self.blob_place)
+        yield "PERDURE_AUDIT", self.audit_folder
+        for name, key in (("PERDURE_SIGNING_KEY", self.signing_key), ("PERDURE_PUBLIC_KEYS", self.public_keys)):
+            if key is not None:
+                yield name, key
+
     def open_workspace(self) -> Path:
         """Return the workspace folder; the default one is made when missing, one that was named must exist.
 
-        Raises SettingsError also when it holds PERDURE_HOME or PERDURE_BLOBS, which file tools could then rewrite.
+        Raises SettingsError also when it holds the database, blobs, logs or keys, which file tools could then reach.
         """
-        if self.home.is_relative_to(self.workspace):
-            raise SettingsError(
-                f"PERDURE_WORKSPACE {self.workspace} contains PERDURE_HOME {self.home}: "
-                "file tools could change the database of runs; choose a folder that does not"
-            )
-        if Path(self.blob_place).is_relative_to(self.workspace):
-            raise SettingsError(
-                f"PERDURE_WORKSPACE {self.workspace} contains PERDURE_BLOBS {self.blob_place}: "
-                "file tools could change what runs have stored; choose a folder that does not"
-            )
+        for name, place in self._kept_places():
+            if place.is_relative_to(self.workspace):
+                raise SettingsError(
+                    f"PERDURE_WORKSPACE {self.workspace} contains {name} {place}: file tools could read or change what "
+                    "is kept there; choose a folder that does not"
+                )
         if "workspace" not in self.model_fields_set:
             _make_folder(self.workspace)
         if not self.workspace.is_dir():

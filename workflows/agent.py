@@ -16,7 +16,10 @@ from workflows.handlers import Handlers
 from workflows.loop import run_agent
 from workflows.payloads import is_carried, parse
 
-__all__ = ["Agent"]
+__all__ = ["CANCELLED_SECONDS", "Agent"]
+
+CANCELLED_SECONDS = 30.0
+"""For the last entries of the audit log of a run that is cancelled, which must not hang when the log is away."""
 
 
 @workflow.defn(name="Agent")
@@ -39,11 +42,14 @@ class Agent(Handlers):
             result = await self._work(payload)
         except asyncio.CancelledError:
             run.control.enter(RunState.CANCELLED)
+            await run.journal.end("cancelled", within=CANCELLED_SECONDS)
             raise
         except ApplicationError:
             run.control.enter(RunState.FAILED)
+            await run.journal.end("failed")
             raise
         run.control.enter(RunState.COMPLETED if result.success else RunState.FAILED)
+        await run.journal.end(result.stop_reason)
         await workflow.wait_condition(workflow.all_handlers_finished)
         return result
 

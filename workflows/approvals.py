@@ -3,40 +3,58 @@
 from collections.abc import Callable
 from datetime import timedelta
 from itertools import count
+from typing import Literal
 
 from temporalio import workflow
 
-from perdure.domain.approvals import Decide, Decision, DecisionAnswer, Request, RequestKind, SignalDecision, Verdict
+from perdure.domain.approvals import (
+    Decide,
+    Decision,
+    DecisionAnswer,
+    Request,
+    RequestKind,
+    SignalDecision,
+    Verdict,
+)
 from perdure.domain.decisions import refusals
-from perdure.domain.model import JsonObject, canonical_json
+from perdure.domain.identity import Identity, Unsigned
+from perdure.domain.model import JsonObject
+from perdure.domain.moments import Moment, next_moment
 from perdure.domain.policy import Level, Rule, Ruling
 from perdure.domain.run import StopReason
 from perdure.domain.state import ApprovalsState, Waiting
-from perdure.domain.tools import Effect, call_digest
+from perdure.domain.tools import Effect
+from perdure.domain.votes import COUNTED, said, settled, voted
 from workflows.control import Control, RolloverError, RunEndedError
+from workflows.grants import Grants
+from workflows.metrics import count_decision
 
-__all__ = ["Approvals", "RulingOf", "expiry", "request_id"]
+__all__ = ["Approvals", "Occasion", "RulingOf", "Witness"]
 
 
 REMEMBERED = 1_000
 """Closed requests that a continued run still knows by their id."""
-SHOWN_CHARACTERS = 500_000
-"""Of arguments in one answer to a query, which may be 2 MiB, escaped."""
-
 SOON = timedelta(milliseconds=1)
 
 RulingOf = Callable[[str, Effect, JsonObject], Ruling]
+Occasion = Literal["asked", "reminder", "escalation", "vote", "decided", "expired", "refused", "closed"]
+Witness = Callable[[Occasion, Request, str, JsonObject], None]
+"""Hears of everything that happens to a request: what, to which, by whom, and the details."""
 
 
 class Approvals:
     """Pending requests in the order they were asked, and the decisions that were taken."""
 
-    def __init__(self, control: Control, changed: Callable[[], None], ruling: RulingOf) -> None:
+    def __init__(
+        self, control: Control, changed: Callable[[], None], ruling: RulingOf, unsigned: Callable[[], Unsigned]
+    ) -> None:
         """Start with nothing asked; `changed` is called whenever what waits has changed.
 
         `ruling` says what the policy thinks of a call with edited arguments: an edit must not get around a rule.
+        `unsigned` says whether decisions without a token count.
         """
         self._ruling = ruling
+        self._unsigned = unsigned
         self._control = control
         self._changed = changed
         self._pending: dict[str, Request] = {}
@@ -44,6 +62,8 @@ class Approvals:
         self._decided: dict[str, Decision] = {}
         self._carried = set[str]()
         """Requests of the run before this one that nobody waits for yet."""
+        self.grants = Grants()
+        self.witness: Witness = lambda _occasion, _request, _by, _details: None
 
     def restore(self, state: ApprovalsState) -> None:
         """Go on with the requests of the run that this one continues."""
@@ -51,6 +71,7 @@ class Approvals:
         self._rules = {waiting.request.request_id: waiting.rule for waiting in state.waiting}
         self._decided = dict(state.decided)
         self._carried = set(self._pending)
+        self.grants.restore(state.standing)
 
     def snapshot(self) -> ApprovalsState:
         """What a run that continues this one needs; closed requests are known by id, not in full."""
@@ -61,11 +82,12 @@ class Approvals:
             for name, decision in closed[-REMEMBERED:]
         }
         taken = {name: self._decided[name] for name in self._pending if name in self._decided}
-        return ApprovalsState(waiting=waiting, decided={**slim, **taken})
+        return ApprovalsState(waiting=waiting, decided={**slim, **taken}, standing=self.grants.standing)
 
     def close(self) -> None:
         """Forget what still waits: the run has ended."""
-        self._pending.clear()
+        for name in list(self._pending):
+            self._forget(name)
         self._carried.clear()
 
     @property
@@ -73,16 +95,9 @@ class Approvals:
         """Requests that wait, oldest first."""
         return tuple(self._pending.values())
 
-    @property
-    def shown(self) -> tuple[Request, ...]:
-        """The same for one answer to a query: arguments beyond its size are named, not shown (query `request`)."""
-        left, shown = SHOWN_CHARACTERS, list[Request]()
-        for request in self._pending.values():
-            size = len(canonical_json(request.arguments)) + len(canonical_json(request.answer_schema))
-            left -= size
-            elided: JsonObject = {"elided": f"{size} characters: ask the query `request` for {request.request_id}"}
-            shown.append(request if left >= 0 else request.model_copy(update={"arguments": elided}))
-        return tuple(shown)
+    def find(self, request_id: str) -> Request | None:
+        """The waiting request of this id."""
+        return self._pending.get(request_id)
 
     def knows(self, request_id: str) -> bool:
         """Whether a request of this id was ever asked."""
@@ -102,46 +117,84 @@ class Approvals:
 
         A request that waits from the run before goes on waiting as it was asked.
         """
-        if request.request_id in self._carried:
-            self._carried.discard(request.request_id)
-            request = self._pending[request.request_id]
+        name = request.request_id
+        if name in self._carried:
+            self._carried.discard(name)
         else:
-            self._pending[request.request_id] = request
-            self._rules[request.request_id] = rule
+            self._pending[name] = request
+            self._rules[name] = rule
+            self.witness("asked", request, request.agent, {})
         with self._control.waiting(f"{request.kind}: {request.title}"):
             self._changed()
             try:
-                await self._wait(request)
-            except RolloverError:  # it stays open: the next run goes on waiting
+                await self._wait(name)
+            except (RolloverError, GeneratorExit):  # it stays open: it is waited for elsewhere, see `Control.waiting`
                 raise
             except BaseException:
-                self._pending.pop(request.request_id, None)
+                self._forget(name)
                 raise
-            self._pending.pop(request.request_id, None)
+            self._forget(name)
         self._changed()
-        decision = self._decided.get(request.request_id)
+        decision = self._decided.get(name)
         if decision is None or decision.verdict is Verdict.STOP:
             raise RunEndedError(StopReason.STOPPED)
         return decision
 
-    async def _wait(self, request: Request) -> None:
-        expiry = None if request.expires_at is None else max(request.expires_at - workflow.now(), SOON)
-        deadline = self._control.until_deadline
-        timeout = min((length for length in (expiry, deadline) if length is not None), default=None)
-        try:
-            await workflow.wait_condition(
-                lambda: request.request_id in self._decided or self._control.stopping or self._control.rolling(),
-                timeout=timeout,
-                timeout_summary=f"{request.request_id} expires",
-            )
-        except TimeoutError:
-            if deadline is not None and timeout == deadline:
-                raise RunEndedError(StopReason.TIME_LIMIT) from None
-            self._expire(request.request_id)
-        if request.request_id not in self._decided and not self._control.stopping:
-            raise RolloverError
+    def _forget(self, name: str) -> None:
+        request, decision = self._pending.pop(name, None), self._decided.get(name)
+        if request is not None and decision is None:
+            self.witness("closed", request, "", {})
+        elif request is not None and decision is not None:
+            count_decision(request, decision)
 
-    def by_signal(self, payload: SignalDecision, verdict: Verdict) -> str:
+    async def _wait(self, name: str) -> None:
+        told = workflow.now()
+        while not (name in self._decided or self._control.stopping):
+            moment, deadline = next_moment(self._pending[name], self._rules[name], told), self._control.until_deadline
+            due = None if moment is None else max(moment.at - workflow.now(), SOON)
+            timeout = min((length for length in (due, deadline) if length is not None), default=None)
+            try:
+                await workflow.wait_condition(
+                    lambda: name in self._decided or self._control.stopping or self._control.rolling(),
+                    timeout=timeout,
+                    timeout_summary=f"{name}: {'deadline of the run' if moment is None else moment.kind}",
+                )
+            except TimeoutError:
+                if moment is None or timeout == deadline:
+                    raise RunEndedError(StopReason.TIME_LIMIT) from None
+                told = workflow.now()
+                self._due(name, moment)
+                continue
+            if name not in self._decided and not self._control.stopping:
+                raise RolloverError
+
+    def _due(self, name: str, moment: Moment) -> None:
+        if moment.kind == "expiry":
+            self._expire(name)
+        elif moment.kind == "escalation":
+            self._escalate(name, "timer")
+        else:
+            self.witness("reminder", self._pending[name], "timer", {})
+
+    def _expire(self, name: str) -> None:
+        rule, request = self._rules.get(name), self._pending[name]
+        verdict = Verdict.STOP if rule is not None and rule.on_timeout == "stop" else Verdict.REJECT
+        late = Decision(verdict=verdict, by="timeout", reason="nobody decided in time", via="timer")
+        self._decided.setdefault(name, late)
+        self.witness("expired", request, "timeout", {"verdict": verdict})
+
+    def _escalate(self, name: str, by: str, reason: str = "") -> None:
+        """Let those decide too to whom the rule escalates; a second time changes nothing."""
+        request, rule = self._pending[name], self._rules.get(name)
+        if request.escalated or rule is None:
+            return
+        approvers = (*request.approvers, *rule.escalate_to) if request.approvers else ()
+        request = request.model_copy(update={"escalated": True, "approvers": approvers})
+        self._pending[name] = request
+        self.witness("escalation", request, by, {"to": list(rule.escalate_to), "reason": reason})
+        self._changed()
+
+    def by_signal(self, payload: SignalDecision, verdict: Verdict, who: Identity | None) -> str:
         """Take a decision by signal; returns why it was refused, or an empty string."""
         decide = Decide(verdict=verdict, **payload.model_dump())
         if not self.knows(payload.request_id):
@@ -149,13 +202,13 @@ class Approvals:
         request = self._pending.get(payload.request_id)
         if request is not None and request.level is Level.REVIEW and verdict is Verdict.APPROVE:
             return "a review needs the update `decide` with the digest of the call: a signal is not enough"
-        return self._take(decide, "signal")[1]
+        return self._take(decide, "signal", who)[1]
 
-    async def by_update(self, payload: Decide) -> DecisionAnswer:
+    async def by_update(self, payload: Decide, who: Identity | None) -> DecisionAnswer:
         """Take a decision by update; the answer tells the state that follows from it."""
         name = payload.request_id
-        code, reason = self._take(payload, "update")
-        if not code:
+        code, reason = self._take(payload, "update", who)
+        if not code and name in self._decided:
             await workflow.wait_condition(
                 lambda: name not in self._pending or name in self._carried or self._control.draining
             )
@@ -165,36 +218,51 @@ class Approvals:
             verdict=payload.verdict,
             state=self._control.state,
             code=code,
-            reason=reason,
+            reason=reason or self._progress(name),
         )
+
+    def _progress(self, name: str) -> str:
+        """What is still missing of a request that was not decided."""
+        request = self._pending.get(name)
+        if request is None or name in self._decided:
+            return ""
+        return f"{len(request.votes)} of {request.quorum} approvals" if request.quorum > 1 else "it waits on"
 
     def withdraw(self, kind: RequestKind) -> None:
         """Forget the requests of this kind that wait from the run before: they are not asked again."""
         for name in [name for name in self._carried if self._pending[name].kind is kind]:
             self._carried.discard(name)
-            del self._pending[name]
+            self._forget(name)
 
     def settle(self, kind: RequestKind, decision: Decision) -> None:
         """Decide every waiting request of this kind: what it asked for was done in another way."""
         for name, request in self._pending.items():
-            if request.kind is kind:
-                self._decided.setdefault(name, decision)
+            if request.kind is kind and name not in self._decided:
+                self._decided[name] = decision
+                self.witness("decided", request, decision.by, {"verdict": decision.verdict, "via": "configure"})
 
-    def _take(self, payload: Decide, via: str) -> tuple[str, str]:
-        code, reason = self._refusal(payload)
+    def _take(self, payload: Decide, via: Literal["signal", "update"], who: Identity | None) -> tuple[str, str]:
+        code, reason = self._refusal(payload, who)
         if code:
             return code, reason
-        self._decided[payload.request_id] = Decision(
-            verdict=payload.verdict,
-            by=payload.approver,
-            reason=payload.reason,
-            arguments=payload.arguments,
-            response=payload.response,
-            via="signal" if via == "signal" else "update",
-        )
+        name, request = payload.request_id, self._pending[payload.request_id]
+        if payload.verdict is Verdict.ESCALATE:
+            self._escalate(name, payload.approver, payload.reason)
+            return "", ""
+        details = said(payload, who)
+        if request.quorum > 1 and payload.verdict in COUNTED:
+            edited = self._edited(request, payload)
+            request = self._pending[name] = voted(request, payload, who, workflow.now(), edited)
+            self.witness("vote", request, payload.approver, details)
+            self._changed()
+            if len(request.votes) < request.quorum:
+                return "", ""
+        decision = self._decided[name] = settled(request, payload, who, via)
+        self.grants.give(request, payload, who)
+        self.witness("decided", request, decision.by, {**details, "verdict": decision.verdict, "via": via})
         return "", ""
 
-    def _refusal(self, payload: Decide) -> tuple[str, str]:
+    def _refusal(self, payload: Decide, who: Identity | None) -> tuple[str, str]:
         """Code and reason why this decision does not count; both empty when it does."""
         earlier = self._decided.get(payload.request_id)
         if earlier is not None:
@@ -202,22 +270,11 @@ class Approvals:
         request = self._pending.get(payload.request_id)
         if request is None:
             return "unknown_request", f"no request {payload.request_id!r} waits"
-        judged = request.kind is RequestKind.TOOL_CALL and payload.arguments is not None
-        edited = self._ruling(request.tool, request.effect, payload.arguments or {}) if judged else None
-        return next(refusals(request, payload, edited), ("", ""))
+        edited = self._edited(request, payload)
+        return next(refusals(request, payload, who, self._unsigned(), edited), ("", ""))
 
-    def _expire(self, request_id: str) -> None:
-        rule = self._rules.get(request_id)
-        verdict = Verdict.STOP if rule is not None and rule.on_timeout == "stop" else Verdict.REJECT
-        late = Decision(verdict=verdict, by="timeout", reason="nobody decided in time", via="timer")
-        self._decided.setdefault(request_id, late)
-
-
-def request_id(number: int, tool: str, arguments: JsonObject) -> str:
-    """Id of the request about one call: `req-<call number>-<8 hex of its digest>`."""
-    return f"req-{number}-{call_digest(tool, arguments)[:8]}"
-
-
-def expiry(rule: Rule | None) -> timedelta | None:
-    """How long a request may wait."""
-    return None if rule is None or rule.timeout is None else timedelta(seconds=rule.timeout)
+    def _edited(self, request: Request, payload: Decide) -> Ruling | None:
+        """What the policy says of the call with the arguments of this decision; None when it has none."""
+        if request.kind is not RequestKind.TOOL_CALL or payload.arguments is None:
+            return None
+        return self._ruling(request.tool, request.effect, payload.arguments)

@@ -1,21 +1,21 @@
-"""The only module that executes activities: their names, timeouts, retry policies and summaries."""
+"""Activities that the work of a run is made of: their names, timeouts, retry policies and summaries."""
 
-import asyncio
-from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, TypeVar
 
 from temporalio import workflow
-from temporalio.common import RetryPolicy
-from temporalio.exceptions import ActivityError, ApplicationError, CancelledError
+from temporalio.exceptions import ActivityError, ApplicationError
 from temporalio.workflow import ActivityCancellationType
 
 from perdure.domain.archive import Archived, ArchiveRequest
 from perdure.domain.context import Compaction, CompactRequest
-from perdure.domain.run import AgentInput, ModelReply, ModelRequest, Setup, StopReason
+from perdure.domain.messages import AssistantMessage
+from perdure.domain.run import AgentInput, ModelReply, ModelRequest, Setup
 from perdure.domain.state import Carried
 from perdure.domain.tools import CallOutcome, ToolCall, ToolSpec, Verification
-from workflows.control import Control, RunEndedError
+from workflows.control import Broken, Control
+from workflows.executing import HEARTBEAT, REPEATS, STORE_OUTAGE, as_failure, pass_on_cancel, retry, store
+from workflows.waits import until_stopped
 
 __all__ = [
     "archive",
@@ -29,28 +29,15 @@ __all__ = [
     "verify",
 ]
 
-HEARTBEAT = timedelta(seconds=3)
 ONCE_HEARTBEAT = timedelta(seconds=5)
 """Longer for effects that cannot be repeated: a false alarm costs a person's attention."""
 MODEL_CALL = timedelta(minutes=15)
 QUICK_TRIES = 5
 OUTAGE = timedelta(hours=24)
 TOOL_GRACE = timedelta(seconds=5)
-REPEATS = 10
-STEADY = timedelta(seconds=1)
-
-STORING = timedelta(minutes=5)
-STORE_OUTAGE = timedelta(minutes=2)
-"""For what somebody waits for: then the question fails with words, and can be asked again."""
-PATIENT = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(minutes=1))
-"""For the blob store: nothing can go on without it, so its outage is waited out, for as long as it lasts."""
+NOTHING_SAID = ModelReply(message=AssistantMessage(), stop="interrupted")
 
 T = TypeVar("T")
-
-
-def _retry(attempts: int) -> RetryPolicy:
-    """Steady retries: a lost worker is retried after a second; errors of providers bring their own delay."""
-    return RetryPolicy(initial_interval=STEADY, backoff_coefficient=1.0, maximum_attempts=attempts)
 
 
 async def prepare(given: AgentInput) -> Setup:
@@ -62,18 +49,23 @@ async def prepare(given: AgentInput) -> Setup:
             result_type=Setup,
             start_to_close_timeout=timedelta(seconds=30),
             heartbeat_timeout=HEARTBEAT,
-            retry_policy=_retry(REPEATS),
+            retry_policy=retry(REPEATS),
             summary=f"resolve agent {given.agent if isinstance(given.agent, str) else given.agent.name}",
         )
     except ActivityError as error:
-        _pass_on_cancel(error)
+        pass_on_cancel(error)
         raise as_failure(error) from None
 
 
-async def reply(control: Control, request: ModelRequest, turn: int, left: timedelta | None) -> ModelReply:
-    """Ask the model. What passes by itself is waited out: a few quick tries, then visibly, for up to a day."""
+async def reply(
+    control: Control, request: ModelRequest, turn: int, left: timedelta | None, broken: Broken = lambda: False
+) -> ModelReply:
+    """Ask the model. What passes by itself is waited out: a few quick tries, then visibly, for up to a day.
+
+    When somebody breaks in, the reply is what the model has said until then.
+    """
     try:
-        return await _until_stopped(control, _start_reply(request, turn, attempts=QUICK_TRIES), left)
+        return await _broken_off(control, _start_reply(request, turn, attempts=QUICK_TRIES), left, broken)
     except ActivityError as error:
         if _is_final(error):
             raise as_failure(error) from None
@@ -82,11 +74,25 @@ async def reply(control: Control, request: ModelRequest, turn: int, left: timede
     patient = request.model_copy(update={"tries": request.tries + QUICK_TRIES})
     with control.waiting(f"the model provider: {getattr(cause, 'message', None) or cause}"):
         if pause is not None:  # the provider said when to come back, and that is long
-            await control.rest(pause)
+            await control.rest(pause, broken)
+            if broken():
+                return NOTHING_SAID
         try:
-            return await _until_stopped(control, _start_reply(patient, turn, attempts=0), control.until_deadline)
+            return await _broken_off(control, _start_reply(patient, turn, attempts=0), control.until_deadline, broken)
         except ActivityError as error:
             raise as_failure(error) from None
+
+
+async def _broken_off(
+    control: Control, task: "workflow.ActivityHandle[ModelReply]", left: timedelta | None, broken: Broken
+) -> ModelReply:
+    """The reply; when somebody breaks in, what was said until then: nothing where the call fails or its worker dies."""
+    try:
+        return await until_stopped(control, task, left, broken)
+    except ActivityError:
+        if broken():
+            return NOTHING_SAID
+        raise
 
 
 def _start_reply(request: ModelRequest, turn: int, attempts: int) -> "workflow.ActivityHandle[ModelReply]":
@@ -97,7 +103,9 @@ def _start_reply(request: ModelRequest, turn: int, attempts: int) -> "workflow.A
         start_to_close_timeout=MODEL_CALL,
         schedule_to_close_timeout=None if attempts else OUTAGE,
         heartbeat_timeout=HEARTBEAT,
-        retry_policy=_retry(attempts),
+        retry_policy=retry(attempts),
+        # A call that is broken off still says what it has: nobody else waits for it (see `until_stopped`).
+        cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
         summary=f"turn {turn}",
     )
 
@@ -110,55 +118,35 @@ async def compact(control: Control, request: CompactRequest, left: timedelta | N
         result_type=Compaction,
         start_to_close_timeout=MODEL_CALL,
         heartbeat_timeout=HEARTBEAT,
-        retry_policy=_retry(QUICK_TRIES),
+        retry_policy=retry(QUICK_TRIES),
         summary=f"make the conversation smaller before turn {request.turn + 1}",
     )
     try:
-        return await _until_stopped(control, task, left)
+        return await until_stopped(control, task, left)
     except ActivityError as error:
-        _pass_on_cancel(error)
+        pass_on_cancel(error)
         return Compaction(problem=str(getattr(error.cause, "message", None) or error.cause))
 
 
 async def archive(request: ArchiveRequest) -> Archived:
     """Store what leaves the workflow; an outage of the store is waited out, for as long as it lasts."""
-    return await _store("run.archive", [request], Archived, "store the transcript and continue as new")
+    return await store("run.archive", [request], Archived, "store the transcript and continue as new")
 
 
 async def open_session() -> Carried | None:
     """State of the session that had this id before and was closed; None: there was none."""
     kind: Any = Carried | None
-    return await _store("session.open", [], kind, "look for an earlier session of this id", patience=STORE_OUTAGE)
+    return await store("session.open", [], kind, "look for an earlier session of this id", patience=STORE_OUTAGE)
 
 
 async def close_session(state: Carried | None) -> None:
     """Keep the state of a session that closes, so that it can be opened again; None: forget what was kept."""
-    await _store("session.close", [state], None, "keep the session" if state else "forget the session")
+    await store("session.close", [state], None, "keep the session" if state else "forget the session")
 
 
 async def stored_reply(blob: str, number: int) -> str:
     """Text of the message with this number in a stored page."""
-    return await _store("session.reply", [blob, number], str, "read an earlier reply", patience=STORE_OUTAGE)
-
-
-async def _store(
-    activity: str, args: Sequence[Any], kind: type[T] | None, summary: str, patience: timedelta | None = None
-) -> T:
-    """Use the blob store; raises its typed failure when it is away for longer than `patience` (None: for ever)."""
-    try:
-        return await workflow.execute_activity(
-            activity,
-            args=args,
-            result_type=kind,
-            start_to_close_timeout=STORING,
-            schedule_to_close_timeout=patience,
-            heartbeat_timeout=HEARTBEAT,
-            retry_policy=PATIENT,
-            summary=summary,
-        )
-    except ActivityError as error:
-        _pass_on_cancel(error)
-        raise as_failure(error) from None
+    return await store("session.reply", [blob, number], str, "read an earlier reply", patience=STORE_OUTAGE)
 
 
 async def call_tool(control: Control, spec: ToolSpec, call: ToolCall) -> CallOutcome:
@@ -170,16 +158,16 @@ async def call_tool(control: Control, spec: ToolSpec, call: ToolCall) -> CallOut
         result_type=CallOutcome,
         start_to_close_timeout=first_attempt(spec),
         heartbeat_timeout=HEARTBEAT if repeatable else ONCE_HEARTBEAT,
-        retry_policy=_retry(REPEATS if repeatable else 1),
+        retry_policy=retry(REPEATS if repeatable else 1),
         cancellation_type=ActivityCancellationType.TRY_CANCEL
         if repeatable
         else ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
         summary=_summary(spec, call),
     )
     try:
-        return await (_until_stopped(control, task, None) if repeatable else task)
+        return await (until_stopped(control, task, None) if repeatable else task)
     except ActivityError as error:
-        _pass_on_cancel(error)
+        pass_on_cancel(error)
         why = getattr(error.cause, "message", None) or str(error.cause)
         if repeatable:
             return CallOutcome(error="EXECUTION_ERROR", text=f"{call.tool} could not be completed: {why}")
@@ -200,48 +188,18 @@ async def verify(spec: ToolSpec, call: ToolCall) -> Verification:
             result_type=Verification,
             start_to_close_timeout=first_attempt(spec),
             heartbeat_timeout=HEARTBEAT,
-            retry_policy=_retry(REPEATS),
+            retry_policy=retry(REPEATS),
             summary=f"did {spec.name} #{call.number} happen?",
         )
     except ActivityError as error:
-        _pass_on_cancel(error)
+        pass_on_cancel(error)
         return Verification(problem=str(error.cause))
-
-
-async def _until_stopped(control: Control, task: "workflow.ActivityHandle[T]", left: timedelta | None) -> T:
-    """Result of the task, unless the run is told to stop or its time is over first: then the task is cancelled."""
-    try:
-        await workflow.wait_condition(lambda: task.done() or control.stopping, timeout=left)
-    except TimeoutError:
-        task.cancel()
-        raise RunEndedError(StopReason.TIME_LIMIT) from None
-    except asyncio.CancelledError:
-        task.cancel()
-        raise
-    if not task.done():
-        task.cancel()
-        raise RunEndedError(StopReason.STOPPED)
-    return await task
 
 
 def _is_final(error: ActivityError) -> bool:
     """Whether waiting does not help. A long wait that the provider asked for fails the quick tries with its delay."""
     cause = error.cause
     return isinstance(cause, ApplicationError) and cause.non_retryable and cause.next_retry_delay is None
-
-
-def _pass_on_cancel(error: ActivityError) -> None:
-    """Let the cancellation of the run through: as a value it would be swallowed and the run would go on."""
-    if isinstance(error.cause, CancelledError):
-        raise asyncio.CancelledError from error
-
-
-def as_failure(error: ActivityError) -> ApplicationError:
-    """Take the typed failure of an activity as the failure of the run."""
-    cause = error.cause
-    if isinstance(cause, ApplicationError):
-        return ApplicationError(cause.message, *cause.details, type=cause.type, non_retryable=True)
-    return ApplicationError(str(cause or error), type="ProviderUnavailable", non_retryable=True)
 
 
 def _summary(spec: ToolSpec, call: ToolCall) -> str:

@@ -103,12 +103,15 @@ def snapshot(run: AgentRun, session: SessionState | None = None) -> Carried:
         notices=tuple(run.notices),
         warnings=tuple(run.warnings[-MOST:]),
         session=session,
+        journal=run.journal.snapshot(),
+        tokens=tuple(run.tokens),
     )
 
 
 def restore(run: AgentRun, state: Carried) -> None:
     """Bring a fresh run to where the one before it was."""
     run.begin(state.given)
+    run.journal.restore(state.journal)
     run.restored(state.setup, state.upcoming)
     _remember(run, state)
     run.spent, run.earlier = state.spent, state.earlier
@@ -140,3 +143,4 @@ def _remember(run: AgentRun, state: Carried) -> None:
     run.ledger = Ledger(state.logs.calls, state.ledger)
     run.children = {child.workflow_id: child for child in state.children}
     run.notices = [*state.notices, *run.notices]
+    run.tokens = dict.fromkeys((*state.tokens, *run.tokens))

@@ -83,7 +83,9 @@ async def _settle(  # noqa: PLR0913 - what is known of a lost call
         title=f"Did it happen? {spec.name} was started and its answer was lost",
         reason=why,
         answer_schema={},
-        rule=None if rule is None else rule.model_copy(update={"timeout": None}),  # silence settles no payment
+        rule=None
+        if rule is None
+        else rule.model_copy(update={"timeout": None, "quorum": 1}),  # silence settles no payment
     )
     if decision.verdict is Verdict.APPROVE:
         return None

@@ -2,14 +2,15 @@
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 
+from pydantic import BaseModel
 from temporalio import workflow
 from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
 
 from perdure.domain.approvals import (
+    ChildRequest,
     Decide,
     Decision,
     DecisionAnswer,
@@ -18,6 +19,7 @@ from perdure.domain.approvals import (
     RequestKind,
     SignalDecision,
     Verdict,
+    fitting,
 )
 from perdure.domain.control import (
     ConfigureAnswer,
@@ -27,16 +29,22 @@ from perdure.domain.control import (
     SteerAnswer,
     SteerPayload,
 )
+from perdure.domain.machine import Verb
 from perdure.domain.messages import MessagePage
 from perdure.domain.model import JsonValue
 from perdure.domain.results import WorkflowResult
 from perdure.domain.run import Basis, RunState, RunStatus, Setup
-from workflows import calls, visibility
+from workflows import calls, report, visibility
 from workflows.configure import changed_input, differences, with_limits
+from workflows.desk import Desk
 from workflows.payloads import answer, parse
 from workflows.run import AgentRun
+from workflows.witness import Witness
 
 __all__ = ["Handlers"]
+
+
+M = TypeVar("M", bound=BaseModel)
 
 
 class Handlers:
@@ -50,69 +58,80 @@ class Handlers:
         """Start idle."""
         self._view = visibility.View()
         self._run = AgentRun(self._show)
+        self._witness = Witness(self._run)
+        self._desk = Desk(self._run)
         self._configuring = asyncio.Lock()
 
     def _show(self) -> None:
         self._view.show(self._run)
 
     @workflow.signal(name="approve")
-    def approve(self, *payload: JsonValue) -> None:
-        """Say yes to one request: `{"request_id", "approver", "reason"?}`."""
-        self._decide_by_signal(Verdict.APPROVE, payload)
+    async def approve(self, *payload: JsonValue) -> None:
+        """Say yes to one request: `{"request_id", "approver", "reason"?, "token"?}`."""
+        if decision := self._signalled(SignalDecision, payload, "approve"):
+            await self._desk.decide_by_signal(decision, Verdict.APPROVE)
 
     @workflow.signal(name="reject")
-    def reject(self, *payload: JsonValue) -> None:
-        """Say no to one request: `{"request_id", "approver", "reason"?}`."""
-        self._decide_by_signal(Verdict.REJECT, payload)
+    async def reject(self, *payload: JsonValue) -> None:
+        """Say no to one request: `{"request_id", "approver", "reason"?, "token"?}`."""
+        if decision := self._signalled(SignalDecision, payload, "reject"):
+            await self._desk.decide_by_signal(decision, Verdict.REJECT)
 
-    def _decide_by_signal(self, verdict: Verdict, payload: tuple[JsonValue, ...]) -> None:
+    def _signalled(self, model: type[M], payload: tuple[JsonValue, ...], name: str) -> M | None:
+        """The payload of a signal, or None and a notice: a signal cannot be refused."""
         try:
-            decision = parse(SignalDecision, payload, f"signal {verdict}")
+            return parse(model, payload, f"signal {name}")
         except ApplicationError as error:
             self._run.notice("signal.ignored", error.message)
-            return
-        if refused := self._run.approvals.by_signal(decision, verdict):
-            self._run.notice("signal.ignored", f"signal {verdict}: {refused}")
+            return None
 
     @workflow.update(name="decide")
     async def decide(self, *payload: JsonValue) -> DecisionAnswer:
         """Decide one request; a decision that does not count changes nothing and says why."""
-        answer = await self._run.approvals.by_update(parse(Decide, payload, "update decide"))
-        if not answer.accepted:
-            self._run.notice("decision.refused", f"{answer.request_id}: {answer.reason}")
-        return answer
+        return await self._desk.decide(parse(Decide, payload, "update decide"))
 
     @decide.validator
     def _check_decide(self, *payload: JsonValue) -> None:
-        decide = parse(Decide, payload, "update decide")
-        if not self._run.approvals.knows(decide.request_id):
-            waiting = ", ".join(request.request_id for request in self._run.approvals.pending) or "none"
-            msg = f"unknown request {decide.request_id!r}; waiting: {waiting}"
-            raise ApplicationError(msg, type="UnknownRequest", non_retryable=True)
+        self._desk.check(parse(Decide, payload, "update decide"))
+
+    @workflow.signal(name="child_request")
+    def child_request(self, *payload: JsonValue) -> None:
+        """Hear of a request of a run below this one; runs send it, not people."""
+        if told := self._signalled(ChildRequest, payload, "child_request"):
+            self._run.elsewhere.take(told)
+            self._show()
 
     @workflow.signal(name="steer")
-    def steer_signal(self, *payload: JsonValue) -> None:
-        """Put a message into the running loop: `{"text", "mode"?, "id"?}`."""
+    async def steer_signal(self, *payload: JsonValue) -> None:
+        """Put a message into the running loop: `{"text", "mode"?, "id"?, "by"?, "token"?}`."""
+        steer = self._signalled(SteerPayload, payload, "steer")
+        if steer is None:
+            return
+        refused = self._run.control.refusal(steer) or (self._too_old if steer.mode == "interrupt" else "")
+        if refused:
+            self._run.notice("signal.ignored", f"signal steer: {refused}")
+            return
         try:
-            steer = parse(SteerPayload, payload, "signal steer")
+            await self._desk.steer(steer)
         except ApplicationError as error:
             self._run.notice("signal.ignored", error.message)
-            return
-        if refused := self._run.control.refusal(steer):
-            self._run.notice("signal.ignored", f"signal steer: {refused}")
-        else:
-            self._run.control.steer(steer)
 
     @workflow.update(name="steer")
-    def steer(self, *payload: JsonValue) -> SteerAnswer:
+    async def steer(self, *payload: JsonValue) -> SteerAnswer:
         """Put a message into the running loop; returns its position in the queue."""
-        return SteerAnswer(position=self._run.control.steer(parse(SteerPayload, payload, "update steer")))
+        return SteerAnswer(position=await self._desk.steer(parse(SteerPayload, payload, "update steer")))
 
     @steer.validator
     def _check_steer(self, *payload: JsonValue) -> None:
         refused = self._run.control.refusal(parse(SteerPayload, payload, "update steer"))
         if refused:
             raise ApplicationError(refused, type="InvalidInput", non_retryable=True)
+
+    @property
+    def _too_old(self) -> str:
+        """Why this run cannot be interrupted: one that began before there was such a verb goes on as it did then."""
+        old = self._run.is_prepared and not self._run.setup.recorded
+        return "this run began before it could be interrupted" if old else ""
 
     @workflow.signal(name="pause")
     async def pause_signal(self, *payload: JsonValue) -> None:
@@ -122,7 +141,7 @@ class Handlers:
     @workflow.update(name="pause")
     async def pause(self, *payload: JsonValue) -> RunState:
         """Hold the run before its next step; returns the new state."""
-        return await self._control("pause", parse(ControlPayload, payload, "update pause"))
+        return await self._desk.control("pause", parse(ControlPayload, payload, "update pause"))
 
     @pause.validator
     def _check_pause(self, *payload: JsonValue) -> None:
@@ -136,11 +155,28 @@ class Handlers:
     @workflow.update(name="resume")
     async def resume(self, *payload: JsonValue) -> RunState:
         """Let a paused run go on; returns the new state."""
-        return await self._control("resume", parse(ControlPayload, payload, "update resume"))
+        return await self._desk.control("resume", parse(ControlPayload, payload, "update resume"))
 
     @resume.validator
     def _check_resume(self, *payload: JsonValue) -> None:
         parse(ControlPayload, payload, "update resume")
+
+    @workflow.signal(name="interrupt")
+    async def interrupt_signal(self, *payload: JsonValue) -> None:
+        """Break off the model call in flight and hold the run: `{"by"?, "reason"?, "token"?}`."""
+        if self._too_old:
+            self._run.notice("signal.ignored", f"signal interrupt: {self._too_old}")
+        else:
+            await self._control_by_signal("interrupt", payload)
+
+    @workflow.update(name="interrupt")
+    async def interrupt(self, *payload: JsonValue) -> RunState:
+        """Break off the model call in flight and hold the run; returns the new state."""
+        return await self._desk.control("interrupt", parse(ControlPayload, payload, "update interrupt"))
+
+    @interrupt.validator
+    def _check_interrupt(self, *payload: JsonValue) -> None:
+        parse(ControlPayload, payload, "update interrupt")
 
     @workflow.signal(name="stop")
     async def stop_signal(self, *payload: JsonValue) -> None:
@@ -150,7 +186,7 @@ class Handlers:
     @workflow.update(name="stop")
     async def stop(self, *payload: JsonValue) -> RunState:
         """End the run with what it has reached; returns the new state."""
-        return await self._control("stop", parse(ControlPayload, payload, "update stop"))
+        return await self._desk.control("stop", parse(ControlPayload, payload, "update stop"))
 
     @stop.validator
     def _check_stop(self, *payload: JsonValue) -> None:
@@ -160,6 +196,7 @@ class Handlers:
     async def configure(self, *payload: JsonValue) -> ConfigureAnswer:
         """Change limits, model, tools or policy; in the middle of a turn from its end on."""
         change, run = parse(ConfigurePayload, payload, "update configure"), self._run
+        by = await self._desk.authorise("configure", change.by, change.token, change.content, signed_only=True)
         async with self._configuring:
             await workflow.wait_condition(lambda: run.is_prepared or run.control.ended)
             if run.control.ended:
@@ -170,11 +207,12 @@ class Handlers:
             setup = await calls.prepare(wanted)
             run.configured(*with_limits(wanted, setup, given, run.latest[0], change))
         changed = differences(before, setup, change)
-        run.notice("control.configure", f"by {change.by}: {', '.join(changed)} {change.reason}".rstrip())
+        run.notice("control.configure", f"by {by}: {', '.join(changed)} {change.reason}".rstrip())
+        run.journal.add("control", by, {"verb": "configure", "changed": {**changed}, "reason": change.reason})
         if change.limits is not None:
             arguments = change.limits.model_dump(mode="json", exclude_unset=True)
             run.approvals.settle(
-                RequestKind.LIMIT, Decision(verdict=Verdict.EDIT, by=change.by, arguments=arguments, via="update")
+                RequestKind.LIMIT, Decision(verdict=Verdict.EDIT, by=by, arguments=arguments, via="update")
             )
         self._show()
         return ConfigureAnswer(changed=changed, state=run.control.state)
@@ -188,26 +226,16 @@ class Handlers:
         """Leave a notice of a signal that no one handles."""
         self._run.notice("signal.ignored", f"signal {name}: no such signal")
 
-    async def _control_by_signal(self, verb: str, payload: tuple[JsonValue, ...]) -> None:
+    async def _control_by_signal(self, verb: Verb, payload: tuple[JsonValue, ...]) -> None:
         try:
-            await self._control(verb, parse(ControlPayload, payload, f"signal {verb}"))
+            await self._desk.control(verb, parse(ControlPayload, payload, f"signal {verb}"))
         except ApplicationError as error:
             self._run.notice("signal.ignored", error.message)
-
-    async def _control(self, verb: str, payload: ControlPayload) -> RunState:
-        """Carry out a control verb here and in the runs that this one has started."""
-        state = self._run.control.apply(verb)
-        self._run.notice(f"control.{verb}", f"by {payload.by or 'unknown'}: {payload.reason}".rstrip(": "))
-        for identity in self._run.open_children:
-            with suppress(ApplicationError):  # it has not started or has closed: there is nothing to tell it
-                # By id alone: the child may have continued as new, and its handle names its first run.
-                await workflow.get_external_workflow_handle(identity).signal(verb, payload)
-        return state
 
     @workflow.query(name="status")
     def status(self) -> RunStatus:
         """Where the run stands."""
-        return self._run.status()
+        return report.status(self._run)
 
     @workflow.query(name="transcript")
     def transcript(self, *payload: JsonValue) -> MessagePage | RawValue:
@@ -218,13 +246,13 @@ class Handlers:
     @workflow.query(name="pending_approvals")
     def pending_approvals(self) -> dict[str, Any]:
         """Answer what waits for a person: `{"requests": [...]}`."""
-        return {"requests": self._run.approvals.shown}
+        return {"requests": tuple(fitting(self._run.pending))}
 
     @workflow.query(name="request")
     def request(self, *payload: JsonValue) -> Request:
         """Return one pending request whole, however large its arguments are: `{"request_id"}`."""
         identity = parse(RequestId, payload, "query request").request_id
-        found = next((request for request in self._run.approvals.pending if request.request_id == identity), None)
+        found = next((request for request in self._run.pending if request.request_id == identity), None)
         if found is None:
             msg = f"no request {identity!r} waits"
             raise ApplicationError(msg, type="UnknownRequest")
@@ -245,6 +273,12 @@ class Handlers:
     def setup(self) -> Setup:
         """What the run is made of: agent, model, tools, policy, limits, as resolved or configured last."""
         return self._basis().setup
+
+    @workflow.query(name="audit")
+    def audit(self) -> dict[str, Any]:
+        """How far the audit log goes, how far it is known to be written, and what may not be written yet."""
+        journal = self._run.journal
+        return {"head": journal.head, "written": journal.written, "unwritten": journal.unwritten}
 
     @workflow.query(name="basis")
     def basis(self) -> Basis:

@@ -125,6 +125,8 @@ def _child_input(run: AgentRun, agent: str, goal: str, level: int) -> AgentInput
 
 
 def _close(run: AgentRun, identity: str, state: RunState) -> None:
+    run.elsewhere.forget(identity)
+    run.journal.add("child", run.setup.agent.name, {"workflow_id": identity, "state": state}, event="child", waits=True)
     run.children[identity] = run.children[identity].model_copy(update={"state": state})
 
 

@@ -30,6 +30,8 @@ async def run_agent(run: AgentRun) -> RunResult:
             await run.control.hold()
             run.hear(run.control.take(idle=False))
             reply = await ask_model(run)
+            if reply.stop == "interrupted":
+                continue
             if reply.message.calls:
                 plan_calls(run, reply.message.calls)
             elif not run.hear(run.control.take(idle=True)):

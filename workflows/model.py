@@ -8,9 +8,11 @@ from perdure.domain.messages import UserMessage
 from perdure.domain.ports import StopKind
 from perdure.domain.run import ModelReply, ModelRequest, StopReason
 from workflows import calls
+from workflows.breaking import take_broken
 from workflows.context import expected, fit, make_room
-from workflows.control import RunEndedError
+from workflows.control import Broken, RunEndedError
 from workflows.limits import reach
+from workflows.metrics import count_turn
 from workflows.run import AgentRun
 
 __all__ = ["ask_model", "last_word"]
@@ -27,8 +29,20 @@ ENDINGS: dict[StopKind, StopReason] = {
 
 
 async def ask_model(run: AgentRun) -> ModelReply:
-    """One turn's model call; ends the run where the model cannot go on."""
-    allowance, reply = await _fitting_reply(run)
+    """One turn's model call; ends the run where the model cannot go on.
+
+    The reply says `interrupted` when somebody broke in, be it before the call: then the turn is to be begun again.
+    """
+    return await _ask(run, run.control.watch())
+
+
+async def _ask(run: AgentRun, broken: Broken) -> ModelReply:
+    allowance, reply = await _fitting_reply(run, broken)
+    if reply is None:
+        return calls.NOTHING_SAID
+    if reply.stop == "interrupted":
+        take_broken(run, reply)
+        return reply
     _take(run, reply)
     if reply.problem:
         raise RunEndedError(
@@ -41,20 +55,25 @@ async def ask_model(run: AgentRun) -> ModelReply:
         run.close_calls("the answer was cut off at its token limit")
         await reach(run, allowance.bound)
         run.log.add(UserMessage(text="Your answer was cut off at a limit that is wider now. Go on where you stopped."))
-        return await ask_model(run)
+        return await _ask(run, broken)
     return reply
 
 
-async def _fitting_reply(run: AgentRun) -> tuple[Allowance, ModelReply]:
-    """Call the model; a conversation that the provider refuses as too long is made smaller and sent again."""
+async def _fitting_reply(run: AgentRun, broken: Broken) -> tuple[Allowance, ModelReply | None]:
+    """Call the model; a conversation that the provider refuses as too long is made smaller and sent again.
+
+    None: somebody broke in before the call was made.
+    """
     overflows = 0
     while True:
         await make_room(run)
         allowance = await _allowance(run)
+        if broken():
+            return allowance, None
         if not overflows:
             run.steps.begin(run)
         try:
-            reply = await _reply(run, _request(run, allowance.tokens))
+            reply = await _reply(run, _request(run, allowance.tokens), broken)
         except RunEndedError as end:
             if end.reason is not StopReason.TIME_LIMIT:
                 raise
@@ -112,15 +131,17 @@ def _request(run: AgentRun, tokens: int, *, closing: bool = False) -> ModelReque
     )
 
 
-async def _reply(run: AgentRun, request: ModelRequest) -> ModelReply:
+async def _reply(run: AgentRun, request: ModelRequest, broken: Broken) -> ModelReply:
     left = run.time_left()
-    return await calls.reply(run.control, request, run.total.turns + 1, left if left < calls.MODEL_CALL else None)
+    bound = left if left < calls.MODEL_CALL else None
+    return await calls.reply(run.control, request, run.total.turns + 1, bound, broken)
 
 
 def _take(run: AgentRun, reply: ModelReply) -> None:
     run.calibration = run.calibration.reported(run.log.characters, reply.usage.input)
     run.sent, run.unsent = len(run.log), 0
     run.spent.settle(reply.usage, reply.cost_usd)
+    count_turn()
     run.steps.said(reply.message.text)
     run.log.add(reply.message)
     run.changed()

@@ -1,12 +1,13 @@
 """Builds the requests that people see, asks them through the gate, and records what was decided."""
 
+from datetime import timedelta
+
 from temporalio import workflow
 
-from perdure.domain.approvals import VERDICTS, Decision, Request, RequestKind
+from perdure.domain.approvals import VERDICTS, Decision, Request, RequestKind, Verdict
 from perdure.domain.model import JsonObject, canonical_json
 from perdure.domain.policy import Level, Rule
 from perdure.domain.tools import ToolSpec, call_digest
-from workflows.approvals import expiry, request_id
 from workflows.run import AgentRun
 
 __all__ = ["ask_about_call", "unknown_id"]
@@ -28,7 +29,7 @@ async def ask_about_call(  # noqa: PLR0913 - what a request is made of
     answer_schema: JsonObject | None = None,
 ) -> Decision:
     """Ask people about one call and wait for their decision; ends the run when they say stop."""
-    now, wait = workflow.now(), expiry(rule)
+    now, wait = workflow.now(), _expiry(rule)
     identity = request_id(number, spec.name, arguments)
     if kind is RequestKind.UNKNOWN_OUTCOME:
         identity = run.approvals.unused(unknown_id(number, spec, arguments))
@@ -42,7 +43,7 @@ async def ask_about_call(  # noqa: PLR0913 - what a request is made of
         effect=spec.effect,
         level=level,
         digest=call_digest(spec.name, arguments),
-        verdicts=VERDICTS[kind],
+        verdicts=_verdicts(kind, rule),
         answer_schema=spec.parameters if answer_schema is None else answer_schema,
         requester=run.given.requester,
         reason=reason,
@@ -50,6 +51,8 @@ async def ask_about_call(  # noqa: PLR0913 - what a request is made of
         expires_at=None if wait is None else now + wait,
         workflow_id=workflow.info().workflow_id,
         approvers=() if rule is None else rule.approvers,
+        quorum=1 if rule is None else rule.quorum,
+        self_approval=rule is not None and rule.self_approval,
     )
     decision = await run.approvals.ask(request, rule)
     reason = f": {decision.reason}" if decision.reason else ""
@@ -61,6 +64,23 @@ async def ask_about_call(  # noqa: PLR0913 - what a request is made of
 def unknown_id(number: int, spec: ToolSpec, arguments: JsonObject) -> str:
     """Id of the first question what became of a call."""
     return f"{request_id(number, spec.name, arguments)}-unknown"
+
+
+def _verdicts(kind: RequestKind, rule: Rule | None) -> tuple[Verdict, ...]:
+    """What people can say: escalating needs somebody to escalate to; no single person answers where several must."""
+    alone = rule is None or rule.quorum == 1
+    valid = tuple(verdict for verdict in VERDICTS[kind] if alone or verdict is not Verdict.RESPOND)
+    return (*valid, Verdict.ESCALATE) if rule is not None and rule.escalate_to else valid
+
+
+def request_id(number: int, tool: str, arguments: JsonObject) -> str:
+    """Id of the request about one call: `req-<call number>-<8 hex of its digest>`."""
+    return f"req-{number}-{call_digest(tool, arguments)[:8]}"
+
+
+def _expiry(rule: Rule | None) -> timedelta | None:
+    """How long a request may wait."""
+    return None if rule is None or rule.timeout is None else timedelta(seconds=rule.timeout)
 
 
 def _title(spec: ToolSpec, arguments: JsonObject) -> str:

@@ -7,18 +7,22 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from temporalio import workflow
 
 from perdure.domain.agents import Limits
+from perdure.domain.approvals import Request
 from perdure.domain.budget import Spent
 from perdure.domain.control import SteerPayload
 from perdure.domain.errors import ErrorInfo
+from perdure.domain.events import StreamEvent
 from perdure.domain.log import Log
 from perdure.domain.messages import ToolResultMessage, UserMessage
 from perdure.domain.model import JsonObject, JsonValue
-from perdure.domain.policy import Policy, Ruling, rule_for, stricter
-from perdure.domain.run import AgentInput, Basis, Child, Notice, RunResult, RunState, RunStatus, Setup, StopReason
+from perdure.domain.policy import Call, Policy, Ruling, rule_for, stricter
+from perdure.domain.run import AgentInput, Basis, Child, Notice, RunResult, RunState, Setup, StopReason
 from perdure.domain.tokens import Calibration
 from perdure.domain.tools import CallState, Effect, ToolSpec
 from workflows.approvals import Approvals
 from workflows.control import Control
+from workflows.elsewhere import Elsewhere
+from workflows.journal import Journal
 from workflows.ledger import Ledger
 from workflows.steps import Steps
 
@@ -31,6 +35,8 @@ NOT_RUN = "NOT_RUN"
 """Error code of calls that were asked for but never started because the run ended."""
 
 MAX_NOTICES = 200
+MAX_TOKENS = 1_000
+"""Remembered: a token lives for an hour at most."""
 
 L = TypeVar("L", AgentInput, Setup)
 
@@ -51,8 +57,12 @@ class AgentRun:
     def __init__(self, changed: Callable[[], None]) -> None:
         """Start before the setup is known."""
         self.control = Control(changed)
+        self.control.on_transition = self._moved
         self.changed = changed
-        self.approvals = Approvals(self.control, changed, self.ruling)
+        self.approvals = Approvals(self.control, changed, self.ruling, lambda: self.setup.unsigned)
+        self.elsewhere = Elsewhere()
+        """Requests of the runs below this one."""
+        self.journal = Journal()
         self.log = Log()
         self.sent = 0
         """Messages of the chain that the model has been sent."""
@@ -82,6 +92,8 @@ class AgentRun:
         self.children: dict[str, Child] = {}
         self.ended: Ended | None = None
         self.notices: list[Notice] = []
+        self.tokens: dict[str, None] = {}
+        """Ids of the tokens that control actions have used, oldest first."""
         self.warnings: list[str] = []
         self._given: AgentInput | None = None
         self._setup: Setup | None = None
@@ -112,6 +124,11 @@ class AgentRun:
         return [child.workflow_id for child in self.children.values() if child.state is RunState.EXECUTING]
 
     @property
+    def pending(self) -> tuple[Request, ...]:
+        """What waits for a person in this run and, when it is the root, in those below it."""
+        return (*self.approvals.pending, *self.elsewhere.pending)
+
+    @property
     def total(self) -> Spent:
         """What the run has used, over all questions of a session."""
         return self.spent.plus(self.earlier)
@@ -138,7 +155,16 @@ class AgentRun:
         self.upcoming = upcoming
 
     def _take(self, setup: Setup) -> None:
-        self._setup = setup
+        before, self._setup = self._setup, setup
+        policy: JsonObject = {
+            "digest": setup.policy_digest,
+            "rules": len(setup.policy.rules),
+            "agent": setup.agent.name,
+        }
+        if before is None:
+            self.journal.keep(policy, keeps=setup.recorded)
+        elif before.policy_digest != setup.policy_digest:
+            self.journal.add("policy", "", policy)
         self._basis = None
         self.control.bound(setup.limits.deadline)
         self.tools: dict[str, ToolSpec] = {spec.name: spec for spec in setup.tools}
@@ -183,6 +209,13 @@ class AgentRun:
         self.notices.append(Notice(at=workflow.now(), code=code, text=text[:2_000]))
         del self.notices[:-MAX_NOTICES]
 
+    def spend_token(self, token_id: str) -> bool:
+        """Take note of the token of a control action; False: it was used before."""
+        if token_id in self.tokens:
+            return False
+        self.tokens = dict.fromkeys([*self.tokens, token_id][-MAX_TOKENS:])
+        return True
+
     def hear(self, steering: Iterable[SteerPayload]) -> bool:
         """Put steering messages into the conversation; says whether there were any."""
         before = len(self.log)
@@ -193,12 +226,24 @@ class AgentRun:
         """What the policy of the run says of a call; an agent's own can only make it stricter."""
 
         def by(policy: Policy) -> Ruling:
-            agent, tenant = self.setup.agent.name, self.given.tenant
-            return rule_for(policy, agent=agent, tool=tool, effect=effect, arguments=arguments, tenant=tenant)
+            return rule_for(policy, call)
 
+        call = Call(
+            agent=self.setup.agent.name,
+            tool=tool,
+            effect=effect,
+            arguments=arguments,
+            tenant=self.given.tenant,
+            requester=self.given.requester,
+        )
         ruling, own = by(self.setup.policy), self.setup.own_policy
         also = ruling if own is None else by(own)
         return ruling if also.rule is None else stricter(ruling, also)
+
+    def _moved(self, before: RunState, after: RunState) -> None:
+        at = workflow.now()
+        data: JsonObject = {"from": before, "to": after}
+        self.journal.tell(StreamEvent(kind="state", at=at, data=data, key=f"state-{at.isoformat()}-{after}"))
 
     def mark(self, number: int, state: CallState, error: str = "") -> None:
         """Move a call of the ledger to another state."""
@@ -249,38 +294,6 @@ class AgentRun:
         self.steps.close(self)
         self.ended = Ended(workflow.now(), result)
         return result
-
-    def status(self) -> RunStatus:
-        """Answer of the query `status`."""
-        setup, total = self._setup, self.total
-        return RunStatus(
-            state=self.control.state,
-            waiting_for=self.control.waiting_for,
-            agent="" if setup is None else setup.agent.name,
-            model="" if setup is None else setup.model,
-            turn=total.turns,
-            tool_calls=total.tool_calls,
-            pending=self.approvals.shown,
-            usage=total.usage,
-            left={} if setup is None else self._left(),
-            queued=self.control.queued,
-            children=tuple(self.children.values()),
-            warnings=tuple(self.warnings),
-            notices=tuple(self.notices),
-            policy_digest="" if setup is None else setup.policy_digest,
-        )
-
-    def _left(self) -> dict[str, int | float | str | None]:
-        limits, spent = self.setup.limits, self.spent
-        return {
-            "turns": limits.turns - spent.turns,
-            "tool_calls": limits.tool_calls - spent.tool_calls,
-            "tokens": limits.tokens - spent.tokens,
-            "cost_usd": None if limits.cost_usd is None else round(limits.cost_usd - spent.cost_usd, 6),
-            "seconds": round(limits.seconds - self.control.worked.total_seconds(), 1),
-            "depth": limits.depth - (self.given.lineage.level if self.given.lineage else 0),
-            "deadline": None if limits.deadline is None else limits.deadline.isoformat(),
-        }
 
 
 def _limited(of: L, limits: Limits) -> L:

@@ -15,6 +15,7 @@ from perdure.domain.run import RunResult, RunState, StopReason
 from perdure.domain.sessions import Ask, SessionInput, SessionResult
 from perdure.domain.state import Answer, Carried, SessionState
 from workflows import calls
+from workflows.agent import CANCELLED_SECONDS
 from workflows.carry import Rollover, archive, reopen, restore, snapshot
 from workflows.control import RolloverError
 from workflows.handlers import Handlers
@@ -75,6 +76,7 @@ class Session(Handlers):
             closed = await self._serve()
         except asyncio.CancelledError:
             run.control.enter(RunState.CANCELLED)
+            await run.journal.end("cancelled", within=CANCELLED_SECONDS)
             raise
         except ApplicationError as error:
             run.control.enter(RunState.FAILED)
@@ -82,6 +84,7 @@ class Session(Handlers):
             await workflow.wait_condition(workflow.all_handlers_finished)
             raise
         run.control.enter(RunState.COMPLETED)
+        await run.journal.end(closed)
         return SessionResult(questions=self._questions.count, closed=closed, usage=run.total.usage)
 
     async def _open(self, given: SessionInput) -> None:

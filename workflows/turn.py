@@ -7,8 +7,8 @@ from temporalio import workflow
 from perdure.domain.approvals import Decision, RequestKind, Verdict
 from perdure.domain.arguments import check_arguments, closest
 from perdure.domain.calls import Planned
-from perdure.domain.messages import CallPart, ToolResultMessage
-from perdure.domain.model import canonical_json
+from perdure.domain.messages import AssistantMessage, CallPart, ToolResultMessage
+from perdure.domain.model import JsonObject, canonical_json
 from perdure.domain.policy import Level, matches_any
 from perdure.domain.run import StopReason
 from perdure.domain.tools import CallOutcome, CallState, Effect, ToolCall, ToolSpec, call_digest, call_key
@@ -16,7 +16,8 @@ from workflows import hosted
 from workflows.control import RolloverError, RunEndedError
 from workflows.effects import perform
 from workflows.limits import reach
-from workflows.requests import ask_about_call
+from workflows.metrics import count_answers
+from workflows.requests import ask_about_call, request_id
 from workflows.run import NOT_RUN, AgentRun
 from workflows.together import together
 
@@ -28,6 +29,8 @@ MOST_AT_ONCE = 100
 """Calls that run together: a run may have 2,000 activities pending, or its workflow task fails for ever."""
 MAX_SHOWN = 2_000
 """Characters of edited arguments that the model is shown again."""
+MAX_WHY = 500
+"""Characters of what the agent said with its call that people who decide are shown."""
 MAX_NAME = 100
 
 
@@ -65,6 +68,7 @@ def _close(run: AgentRun, plans: Sequence[Planned]) -> None:
     results = [_message(run, plan) for plan in plans]
     run.log.extend(results)
     run.steps.answered(results)
+    count_answers(results, run.tools)
     run.turn = None
     run.reconfigure()
 
@@ -123,17 +127,29 @@ async def _gate(run: AgentRun, plan: Planned) -> None:
         run.spent.tool_calls += 1
         run.mark(plan.number, CallState.FAILED if plan.answer.error else CallState.DONE, plan.answer.error)
     elif plan.level.waits:
-        decision = await ask_about_call(
-            run,
-            RequestKind.TOOL_CALL,
-            plan.number,
-            spec,
-            plan.arguments,
-            level=plan.level,
-            rule=plan.rule,
-        )
-        _apply(run, plan, decision)
+        _apply(run, plan, _granted(run, plan, spec) or await _asked(run, plan, spec))
     plan.gated = True
+
+
+async def _asked(run: AgentRun, plan: Planned, spec: ToolSpec) -> Decision:
+    kind, said = RequestKind.TOOL_CALL, run.log.held[-1:]
+    why = " ".join(said[0].text.split())[:MAX_WHY] if said and isinstance(said[0], AssistantMessage) else ""
+    return await ask_about_call(
+        run, kind, plan.number, spec, plan.arguments, level=plan.level, rule=plan.rule, reason=why
+    )
+
+
+def _granted(run: AgentRun, plan: Planned, spec: ToolSpec) -> Decision | None:
+    """The decision of a standing grant: nobody is asked again."""
+    if run.approvals.carries(request_id(plan.number, spec.name, plan.arguments)):
+        return None
+    digest = call_digest(spec.name, plan.arguments)
+    decision = run.approvals.grants.use(spec.name, digest, plan.level, plan.rule)
+    if decision is not None:
+        run.notice("decision", f"{spec.name} #{plan.number}: approved by {decision.by}, {decision.reason}")
+        said: JsonObject = {"verdict": decision.verdict, "via": "grant", "reason": decision.reason}
+        run.journal.add("decision", decision.by, {"tool": spec.name, "digest": digest, **said})
+    return decision
 
 
 def _apply(run: AgentRun, plan: Planned, decision: Decision) -> None:
@@ -196,6 +212,14 @@ async def _execute(run: AgentRun, plan: Planned) -> None:
         call = ToolCall(number=plan.number, tool=plan.part.tool, arguments=plan.arguments, key=key)
         plan.answer = await perform(run, spec, call, plan)
     run.mark(plan.number, CallState.FAILED if plan.answer.error else CallState.DONE, plan.answer.error)
+    if spec.effect is not Effect.PURE:
+        _journal_effect(run, plan, spec, digest, key)
+
+
+def _journal_effect(run: AgentRun, plan: Planned, spec: ToolSpec, digest: str, key: str) -> None:
+    error = plan.answer.error if plan.answer else ""
+    data: JsonObject = {"call": plan.number, "tool": spec.name, "effect": spec.effect, "digest": digest, "key": key}
+    run.journal.add("effect", run.setup.agent.name, {**data, "error": error}, waits=True)
 
 
 def _message(run: AgentRun, plan: Planned) -> ToolResultMessage:

@@ -47,8 +47,8 @@ class View:
         if self._state is not run.control.state:
             self._state = run.control.state
             updates.append(STATE.value_set(self._state.value))
-        if self._pending != len(run.approvals.pending):
-            self._pending = len(run.approvals.pending)
+        if self._pending != len(run.pending):
+            self._pending = len(run.pending)
             updates.append(PENDING.value_set(self._pending))
         total = run.total
         cost = total.cost_usd if total.priced else 0.0
@@ -60,7 +60,7 @@ class View:
         self._remember_title(run)
 
     def _remember_title(self, run: AgentRun) -> None:
-        title = run.approvals.pending[0].title if run.approvals.pending else None
+        title = run.pending[0].title if run.pending else None
         if title != self._title:
             self._title = title
             workflow.upsert_memo({"pending": title})
@@ -84,5 +84,5 @@ def _details(run: AgentRun) -> str:
         lines.append(f"Agent `{run.setup.agent.name}` on `{run.setup.model}`")
     cost = f", {spent.cost_usd:.4f} USD" if spent.priced else ""
     lines.append(f"Turns: {spent.turns}, tool calls: {spent.tool_calls}, tokens: {spent.tokens}{cost}")
-    lines += [f"- `{request.request_id}` {request.title}" for request in run.approvals.pending]
+    lines += [f"- `{request.request_id}` {request.title}" for request in run.pending]
     return "\n\n".join(lines)

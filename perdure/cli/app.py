@@ -10,14 +10,15 @@ from typing import NoReturn
 import typer
 from typer.exceptions import TyperException
 
+from perdure.cli.auditing import audit_show, audit_verify
 from perdure.cli.blobs import blobs_clean, blobs_stat
 from perdure.cli.chatting import chat
 from perdure.cli.checkpointing import checkpoints
 from perdure.cli.cli import Workflows
 from perdure.cli.codec_server import codec_server
 from perdure.cli.configuring import configure
-from perdure.cli.control import cancel, pause, resume, steer, stop
-from perdure.cli.decisions import approve, edit, reject, respond
+from perdure.cli.control import cancel, interrupt, pause, resume, steer, stop
+from perdure.cli.decisions import approve, edit, escalate, reject, respond
 from perdure.cli.demo import demo
 from perdure.cli.developing import dev, server_status, server_stop
 from perdure.cli.diagnosis import doctor
@@ -26,6 +27,7 @@ from perdure.cli.listing import list_agents, list_runs, list_sessions, list_tool
 from perdure.cli.looking import approvals, status, transcript
 from perdure.cli.output import Format, Output
 from perdure.cli.running import run, watch
+from perdure.cli.serving import serve
 from perdure.cli.validation import validate
 from perdure.cli.verbs import Verb, add_verb
 
@@ -38,6 +40,7 @@ LISTS: dict[str, Verb] = {
     "tools": list_tools,
     "workflows": list_workflows,
 }
+AUDIT: dict[str, Verb] = {"verify": audit_verify, "show": audit_show}
 BLOBS: dict[str, Verb] = {"stat": blobs_stat, "clean": blobs_clean}
 SERVER: dict[str, Verb] = {"status": server_status, "stop": server_stop}
 
@@ -49,10 +52,13 @@ def build_app(workflows: Workflows) -> typer.Typer:
         add_verb(app, verb, workflows)
     app.add_typer(_sub_verbs("Show runs, sessions, agents, tools or workflow types.", LISTS, workflows), name="list")
     reading: Sequence[Verb] = (status, watch, transcript, checkpoints, approvals)
-    acting: Sequence[Verb] = (approve, reject, edit, respond, steer, configure, pause, resume, stop, cancel)
-    for verb in (*reading, *acting, validate, doctor):
+    deciding: Sequence[Verb] = (approve, reject, edit, respond, escalate)
+    acting: Sequence[Verb] = (steer, configure, pause, resume, interrupt, stop, cancel)
+    for verb in (*reading, *deciding, *acting, validate, doctor):
         add_verb(app, verb, workflows)
+    add_verb(app, serve, workflows)
     add_verb(app, codec_server, workflows, "codec-server")
+    app.add_typer(_sub_verbs("The audit logs of runs.", AUDIT, workflows), name="audit")
     app.add_typer(_sub_verbs("The store of large content.", BLOBS, workflows), name="blobs")
     app.add_typer(_sub_verbs("The embedded Temporal server.", SERVER, workflows), name="server")
     return app

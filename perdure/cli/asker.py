@@ -21,7 +21,8 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCStatusCode
 
 from perdure.cli.rendering import cut
-from perdure.cli.session import ANSWER, Session
+from perdure.cli.session import Session
+from perdure.contact import ANSWER
 from perdure.domain.model import JsonObject, JsonValue
 from perdure.domain.run import RunResult
 

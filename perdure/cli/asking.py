@@ -23,6 +23,7 @@ KEYS = {
     "e": Verdict.EDIT,
     "t": Verdict.RESPOND,
     "r": Verdict.REJECT,
+    "u": Verdict.ESCALATE,
     "s": Verdict.STOP,
 }
 
@@ -81,6 +82,6 @@ async def _details(request: Request, verdict: Verdict, ask: Asked) -> tuple[Json
         options = request.answer_schema.get("enum")
         hint = f" (one of {shown_json(options)})" if options else ""
         return None, response_value(request.answer_schema, await _line(ask, f"answer{hint}> ")), ""
-    if verdict is Verdict.REJECT:
+    if verdict in (Verdict.REJECT, Verdict.ESCALATE):
         return None, None, await _line(ask, "reason (may be empty)> ")
     return None, None, ""

@@ -8,8 +8,8 @@ from typing import TypedDict
 from temporalio.client import WorkflowExecution
 from temporalio.common import SearchAttributeKey
 
-from perdure.cli.inbox import type_filter
 from perdure.cli.session import Session
+from perdure.cli.visibility import found
 from perdure.domain.errors import PerdureError
 from perdure.domain.model import JsonObject
 from perdure.loading import Definitions
@@ -66,10 +66,9 @@ class ToolItem(TypedDict):
     source: str
 
 
-async def runs(session: Session, kinds: Sequence[str], limit: int) -> list[RunItem]:
-    """The newest runs of these workflow types."""
-    found = session.client.list_workflows(f"{type_filter(kinds)} AND {LATEST}", limit=limit)
-    return [run_item(run) async for run in found]
+async def runs(session: Session, kinds: Sequence[str], limit: int, query: str | None = None) -> list[RunItem]:
+    """The newest runs of these workflow types, or of those that match a visibility query; raises CliError."""
+    return [run_item(run) for run in await found(session, kinds, LATEST, query, limit)]
 
 
 def run_item(run: WorkflowExecution) -> RunItem:

@@ -6,23 +6,26 @@ from typing import TypedDict
 from perdure.cli.validation import Kind
 from perdure.domain.agents import AgentSpec
 from perdure.domain.errors import PerdureError
+from perdure.domain.model import JsonObject
 from perdure.domain.policy import Policy
-from perdure.loading import load_model
-from perdure.providers.script import load_script
+from perdure.domain.policy_advice import advise
+from perdure.loading import LineOf, load_located
+from perdure.providers.script import Script, load_script
 
-__all__ = ["CheckedFile", "check_file", "yaml_files"]
+__all__ = ["CheckedFile", "check_file", "kind_of", "schema_of", "yaml_files"]
 
 FOLDERS = {"agents": Kind.AGENT, "policies": Kind.POLICY, "scripts": Kind.SCRIPT}
 ENDINGS = (".yaml", ".yml", ".json")
 
 
 class CheckedFile(TypedDict):
-    """A file and what is wrong with it; `kind` is None when nobody said what it is."""
+    """A file and what is wrong with it; `kind` is None when nobody said what it is; `warnings` leave it valid."""
 
     file: str
     kind: str | None
     valid: bool
     problems: list[str]
+    warnings: list[str]
 
 
 def yaml_files(path: Path) -> list[Path]:
@@ -33,29 +36,56 @@ def yaml_files(path: Path) -> list[Path]:
     return sorted(file for file in files if file.parent.name in FOLDERS or file.parent == path)
 
 
+def kind_of(path: Path) -> Kind | None:
+    """What a file in this folder is."""
+    return FOLDERS.get(path.absolute().parent.name)
+
+
+def schema_of(kind: Kind) -> JsonObject:
+    """JSON Schema (2020-12) of such files, for editors; it comes from the model that checks them."""
+    models = {Kind.AGENT: AgentSpec, Kind.POLICY: Policy, Kind.SCRIPT: Script}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **models[kind].model_json_schema()}
+
+
 def check_file(path: Path, kind: Kind | None) -> CheckedFile:
     """Check a file as this kind, or as what its folder says."""
-    kind = kind or FOLDERS.get(path.absolute().parent.name)
+    kind = kind or kind_of(path)
     if not path.exists():
-        words = f"{path}: there is no such file or folder"
-        return CheckedFile(file=str(path), kind=kind and kind.value, valid=False, problems=[words])
+        return _invalid(path, kind, f"{path}: there is no such file or folder")
     if kind is None:
-        words = f"{path}: say what it is with --kind agent, policy or script, or put it into {', '.join(FOLDERS)}"
-        return CheckedFile(file=str(path), kind=None, valid=False, problems=[words])
+        places = ", ".join(FOLDERS)
+        return _invalid(
+            path, kind, f"{path}: say what it is with --kind agent, policy or script, or put it into {places}"
+        )
     try:
-        _load(path, kind)
+        warnings = _load(path, kind)
     except PerdureError as error:
-        return CheckedFile(file=str(path), kind=kind.value, valid=False, problems=error.message.splitlines())
-    return CheckedFile(file=str(path), kind=kind.value, valid=True, problems=[])
+        return _invalid(path, kind, error.message)
+    return CheckedFile(file=str(path), kind=kind.value, valid=True, problems=[], warnings=warnings)
 
 
-def _load(path: Path, kind: Kind) -> None:
+def _invalid(path: Path, kind: Kind | None, words: str) -> CheckedFile:
+    return CheckedFile(file=str(path), kind=kind and kind.value, valid=False, problems=words.splitlines(), warnings=[])
+
+
+def _load(path: Path, kind: Kind) -> list[str]:
+    """Read it; returns what is valid but hardly meant."""
     if kind is Kind.SCRIPT:
         load_script(path)
-    elif kind is Kind.POLICY:
-        load_model(path, Policy)
-    else:
-        spec = load_model(path, AgentSpec)
-        if spec.name != path.stem:
-            words = f"{path}:1: name: the file must be called {spec.name}{path.suffix}, or the agent {path.stem}"
-            raise PerdureError(words)
+        return []
+    if kind is Kind.POLICY:
+        policy, line_of = load_located(path, Policy)
+        return _doubts(path, policy, line_of)
+    spec, line_of = load_located(path, AgentSpec)
+    if spec.name != path.stem:
+        words = f"{path}:1: name: the file must be called {spec.name}{path.suffix}, or the agent {path.stem}"
+        raise PerdureError(words)
+    return _doubts(path, spec.policy, line_of, "policy") if spec.policy else []
+
+
+def _doubts(path: Path, policy: Policy, line_of: LineOf, *above: str) -> list[str]:
+    found = list[str]()
+    for advice in advise(policy):
+        place = [*above, "rules", advice.index, *filter(None, advice.field.split("."))]
+        found.append(f"{path}:{line_of(place)}: {'.'.join(map(str, place))}: {advice.words}")
+    return found

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from perdure.cli.cli import Cli
-from perdure.cli.options import Reason, RunId
+from perdure.cli.options import Reason, RunId, Token
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,23 +31,28 @@ async def configure(
     policy: Annotated[Path | None, _text("--policy", "FILE", "What runs, and what asks a person first.")] = None,
     reason: Reason = "",
     by: Annotated[str | None, _text("--by", "NAME", "Who changes it; default: you.")] = None,
+    token: Token = None,
 ) -> None:
     """Change the limits, model, tools or policy of a run or session that is open; it is recorded with the run."""
     from pydantic import ValidationError
 
-    from perdure.cli.deciding import me, update
+    from perdure.cli.deciding import update
     from perdure.cli.inputs import invalid
     from perdure.cli.session import open_session
+    from perdure.cli.signing import given_token, name_for, token_for
     from perdure.domain.control import ConfigureAnswer, ConfigurePayload
     from perdure.domain.explain import explain
 
-    changes = _changes(limit or [], model, tools, policy)
+    changes, word = _changes(limit or [], model, tools, policy), given_token(token)
+    name = name_for(by, word)
     try:
-        payload = ConfigurePayload.model_validate_json(json.dumps({**changes, "by": by or me(), "reason": reason}))
+        payload = ConfigurePayload.model_validate_json(json.dumps({**changes, "by": name, "reason": reason}))
     except ValidationError as error:
         raise invalid(explain(error)) from error
     session = await open_session(cli)
     await session.open_run(run)
+    if signed := token_for(session.settings, word, name, run, "configure", content=payload.content):
+        payload = payload.model_copy(update={"token": signed})
     answer = await update(session, run, "configure", payload, ConfigureAnswer)
     if cli.out.is_text:
         for line in change_lines(answer.changed):

@@ -1,25 +1,15 @@
-"""Verbs that steer a run: steer, pause, resume, stop, cancel."""
-# ruff: noqa: PLC0415 - what a verb needs is imported when it runs: `--help` must not pay for Temporal
+"""Verbs that steer runs: steer, pause, resume, interrupt, stop, cancel."""
+# ruff: noqa: PLC0415, PLR0913, PLR0917 - imports happen when a verb runs, not for `--help`; parameters are its options
 
-import asyncio
-import contextlib
-import shlex
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from perdure.cli.cli import Cli
-from perdure.cli.errors import CliError, ExitCode
-from perdure.cli.options import Reason, RunId
+from perdure.cli.options import Anyway, By, MaybeRunId, Query, Reason, RunId, Token
 
-if TYPE_CHECKING:
-    from perdure.cli.session import Handle
-
-__all__ = ["cancel", "pause", "resume", "steer", "stop"]
-
-CLOSING_SECONDS = 30.0
-"""How long `cancel` waits for the run to close: a call that cannot be repeated may take that long to end."""
+__all__ = ["cancel", "interrupt", "pause", "resume", "steer", "stop"]
 
 
 class Mode(StrEnum):
@@ -27,6 +17,7 @@ class Mode(StrEnum):
 
     NEXT_TURN = "next_turn"
     WHEN_IDLE = "when_idle"
+    INTERRUPT = "interrupt"
 
 
 async def steer(
@@ -34,8 +25,15 @@ async def steer(
     run: RunId,
     text: Annotated[str, typer.Argument(metavar="TEXT", help="What to tell the agent.")],
     mode: Annotated[
-        Mode, typer.Option("--mode", help="Read it before the next turn, or when the agent has nothing left to do.")
+        Mode,
+        typer.Option(
+            "--mode",
+            help="Read it before the next turn, when the agent has nothing left to do, or now: the model's answer that "
+            "is being written breaks off, and a paused run goes on.",
+        ),
     ] = Mode.NEXT_TURN,
+    by: By = None,
+    token: Token = None,
 ) -> None:
     """Put a message into a running conversation."""
     from pydantic import ValidationError
@@ -43,75 +41,105 @@ async def steer(
     from perdure.cli.deciding import update
     from perdure.cli.inputs import invalid
     from perdure.cli.session import open_session
+    from perdure.cli.signing import given_token, name_for, token_for
     from perdure.domain.control import SteerAnswer, SteerPayload
     from perdure.domain.explain import explain
 
+    word = given_token(token)
+    name = name_for(by, word)
     try:
-        payload = SteerPayload(text=text, mode=mode.value)
+        payload = SteerPayload(text=text, mode=mode.value, by=name)
     except ValidationError as error:
         raise invalid(explain(error)) from error
     session = await open_session(cli)
     await session.open_run(run)
-    answer = await update(session, run, "steer", payload, SteerAnswer)
+    signed = token_for(session.settings, word, name, run, "steer", content=payload.content)
+    answer = await update(session, run, "steer", payload.model_copy(update={"token": signed}), SteerAnswer)
     if cli.out.is_text:
         cli.out.text(f"queued at position {answer.position}")
     else:
         cli.out.document({"workflow_id": run, **answer.model_dump(mode="json")})
 
 
-async def pause(cli: Cli, run: RunId, reason: Reason = "") -> None:
-    """Hold a run before its next step; what is running is finished."""
-    await _control(cli, run, "pause", reason)
+async def pause(
+    cli: Cli,
+    run: MaybeRunId = None,
+    query: Query = None,
+    reason: Reason = "",
+    by: By = None,
+    token: Token = None,
+    yes: Anyway = False,
+) -> int:
+    """Hold a run before its next step, or all that match a query; what is running is finished."""
+    return await _control(cli, "pause", run, query, reason, by, token, yes=yes)
 
 
-async def resume(cli: Cli, run: RunId, reason: Reason = "") -> None:
-    """Let a paused run go on."""
-    await _control(cli, run, "resume", reason)
+async def resume(
+    cli: Cli,
+    run: MaybeRunId = None,
+    query: Query = None,
+    reason: Reason = "",
+    by: By = None,
+    token: Token = None,
+    yes: Anyway = False,
+) -> int:
+    """Let a paused run go on, or all that match a query."""
+    return await _control(cli, "resume", run, query, reason, by, token, yes=yes)
 
 
-async def stop(cli: Cli, run: RunId, reason: Reason = "") -> None:
-    """End a run with what it has reached: it completes with the stop reason `stopped`."""
-    await _control(cli, run, "stop", reason)
+async def interrupt(
+    cli: Cli,
+    run: MaybeRunId = None,
+    query: Query = None,
+    reason: Reason = "",
+    by: By = None,
+    token: Token = None,
+    yes: Anyway = False,
+) -> int:
+    """Break off the model's answer in flight and hold the run, or all that match a query; its text so far is kept."""
+    return await _control(cli, "interrupt", run, query, reason, by, token, yes=yes)
 
 
-async def _control(cli: Cli, run: str, verb: str, reason: str) -> None:
-    from perdure.cli.deciding import me, update
-    from perdure.cli.session import open_session
-    from perdure.domain.control import ControlPayload
-
-    session = await open_session(cli)
-    await session.open_run(run)
-    state = await update(session, run, verb, ControlPayload(by=me(), reason=reason), str)
-    if cli.out.is_text:
-        cli.out.text(f"run {run} is {state}")
-    else:
-        cli.out.document({"workflow_id": run, "state": state})
-
-
-async def cancel(cli: Cli, run: RunId, reason: Reason = "") -> None:
-    """Cancel a run the way Temporal does: it closes as CANCELED, and so do the runs it started."""
-    from perdure.cli.session import ANSWER, open_session
-
-    session = await open_session(cli)
-    handle = await session.open_run(run)
-    await handle.cancel(reason=reason, rpc_timeout=ANSWER)
-    cli.way_back = [f"the cancellation was sent; `uv run starter.py status {shlex.quote(run)}` shows what became of it"]
-    closing = asyncio.create_task(_closed(handle))
-    done, _ = await asyncio.wait([closing], timeout=CLOSING_SECONDS)
-    described = await session.describe(run)
-    status = described.status.name if described.status else "UNKNOWN"
-    if not done:
-        closing.cancel()
-        message = f"the cancellation was sent, and run {run} has not closed within {CLOSING_SECONDS:.0f} s"
-        raise CliError(ExitCode.UNREACHABLE, "StillClosing", message, "its worker may be gone, or busy with a call")
-    if cli.out.is_text:
-        cli.out.text(f"run {run} is {status}")
-    else:
-        cli.out.document({"workflow_id": run, "status": status})
+async def stop(
+    cli: Cli,
+    run: MaybeRunId = None,
+    query: Query = None,
+    reason: Reason = "",
+    by: By = None,
+    token: Token = None,
+    yes: Anyway = False,
+) -> int:
+    """End a run, or all that match a query, with what it has reached: it completes with the stop reason `stopped`."""
+    return await _control(cli, "stop", run, query, reason, by, token, yes=yes)
 
 
-async def _closed(handle: "Handle") -> None:
-    from temporalio.client import WorkflowFailureError
+async def _control(
+    cli: Cli,
+    verb: str,
+    run: str | None,
+    query: str | None,
+    reason: str,
+    by: str | None,
+    token: str | None,
+    *,
+    yes: bool,
+) -> int:
+    from perdure.cli.controlling import Order, control_many, control_one
+    from perdure.cli.many import one_or_many
+    from perdure.cli.signing import given_token, name_for
 
-    with contextlib.suppress(WorkflowFailureError):
-        await handle.result(follow_runs=False)
+    many = one_or_many(run, query, token)
+    word = given_token(token)
+    order = Order(verb, name_for(by, word), reason, word)
+    return await (control_one(cli, run or "", order) if many is None else control_many(cli, many, order, yes=yes))
+
+
+async def cancel(
+    cli: Cli, run: MaybeRunId = None, query: Query = None, reason: Reason = "", yes: Anyway = False
+) -> int:
+    """Cancel a run, or all that match a query, the way Temporal does: it closes as CANCELED, and so do its children."""
+    from perdure.cli.cancelling import cancel_many, cancel_one
+    from perdure.cli.many import one_or_many
+
+    many = one_or_many(run, query, None)
+    return await (cancel_one(cli, run or "", reason) if many is None else cancel_many(cli, many, reason, yes=yes))

@@ -10,7 +10,6 @@ from temporalio.client import WorkflowExecutionDescription, WorkflowExecutionSta
 from perdure.cli.asker import SESSION, Asker, Question, Reply
 from perdure.cli.chat_listener import ChatPerson
 from perdure.cli.cli import Cli
-from perdure.cli.deciding import me
 from perdure.cli.errors import CliError, ExitCode
 from perdure.cli.following import Follower
 from perdure.cli.inputs import RunOptions, build_input
@@ -18,9 +17,11 @@ from perdure.cli.listeners import Nobody
 from perdure.cli.outcome import outcome_of
 from perdure.cli.questions import pages
 from perdure.cli.rendering import PROGRAM
-from perdure.cli.session import NoAnswer, Session, open_session
+from perdure.cli.session import Session, open_session
+from perdure.cli.signing import requester
 from perdure.cli.starting import check_id
 from perdure.cli.terminal import Lines, is_terminal
+from perdure.contact import NoAnswer
 from perdure.domain.messages import Message
 from perdure.domain.run import RunState
 
@@ -151,7 +152,7 @@ async def open_conversation(
 ) -> Conversation:
     """Connect to a session that exists, or prepare a new one, which its first question starts."""
     kinds = {info.name: info for info in cli.workflows()}
-    given = build_input(options, kinds[SESSION].input, requester=me())
+    given = build_input(options, kinds[SESSION].input, requester=requester())
     workflow_id = f"chat-{uuid.uuid4().hex[:12]}" if session_id is None else check_id(session_id, "ID")
     session = await open_session(cli)
     before = None if session_id is None else await _existing(session, workflow_id)

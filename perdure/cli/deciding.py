@@ -1,11 +1,9 @@
 """Decisions of a person on their way to a run: found by a prefix of the request's id, bound to its digest."""
 
-import contextlib
 import getpass
-import hashlib
 import shlex
 import uuid
-from typing import TypeVar, cast
+from typing import TypeVar
 
 from temporalio.client import RPCError, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
@@ -13,13 +11,13 @@ from temporalio.service import RPCStatusCode
 
 from perdure.cli.errors import CliError, ExitCode
 from perdure.cli.questions import family_requests
-from perdure.cli.session import ANSWER, Handle, NoAnswer, Session, answered
+from perdure.cli.session import Session
+from perdure.cli.signing import token_for
+from perdure.contact import NoAnswer, send_update, update_id
 from perdure.domain.approvals import Decide, DecisionAnswer, Request, Verdict
 from perdure.domain.model import JsonObject, JsonValue, canonical_json
 
 __all__ = ["check_verdict", "decide", "find_request", "me", "response_value", "update"]
-
-TRIES = 3
 
 T = TypeVar("T")
 
@@ -51,14 +49,12 @@ async def find_request(session: Session, workflow_id: str, wanted: str) -> Reque
 
 
 async def decide(session: Session, workflow_id: str, decision: Decide) -> DecisionAnswer:
-    """Send a decision by update. The same decision of the same person counts once, however often it is sent.
+    """Send a decision by update, signed when there is a key. Sent again as it was, it counts once.
 
     Raises CliError when it is refused, when the run has ended, or when no worker takes it.
     """
-    payload = canonical_json(decision.model_dump(mode="json"))
-    mark = hashlib.sha256(payload.encode()).hexdigest()[:16]
-    identity = f"{decision.request_id}:{decision.approver}:{mark}"
-    answer = await update(session, workflow_id, "decide", decision, DecisionAnswer, identity=identity)
+    decision = _signed(session, workflow_id, decision)
+    answer = await update(session, workflow_id, "decide", decision, DecisionAnswer, identity=update_id(decision))
     if not answer.accepted:
         raise CliError(
             ExitCode.FAILURE,
@@ -69,34 +65,39 @@ async def decide(session: Session, workflow_id: str, decision: Decide) -> Decisi
     return answer
 
 
+def _signed(session: Session, workflow_id: str, decision: Decide) -> Decide:
+    """The decision with a token for it. A new token makes a new update: an old refusal must not answer for it."""
+    token = token_for(
+        session.settings,
+        decision.token,
+        decision.approver,
+        workflow_id,
+        decision.verdict,
+        request_id=decision.request_id,
+        digest=decision.digest or "",
+        content=decision.content,
+    )
+    return decision.model_copy(update={"token": token})
+
+
 async def update(  # noqa: PLR0913 - what an update is made of
     session: Session, workflow_id: str, name: str, payload: object, answer: type[T], *, identity: str | None = None
 ) -> T:
     """Send an update to an open run and return its answer, in bounded time and with words for every failure."""
     handle, identity = session.handle(workflow_id), identity or uuid.uuid4().hex
     try:
-        for _ in range(TRIES):
-            with contextlib.suppress(NoAnswer):
-                return cast("T", await _send(handle, name, payload, answer, identity))
+        return await send_update(handle, name, payload, answer, identity=identity)
+    except NoAnswer:
+        words = session.no_worker()
+        look = f"`uv run starter.py status {shlex.quote(workflow_id)}`"
+        hint = f"{words.hint}; what was sent may still count then: {look} shows it"
+        raise CliError(words.code, words.kind, words.message, hint) from None
     except WorkflowUpdateFailedError as error:
         raise _refused(error) from error
     except RPCError as error:
         if error.status is RPCStatusCode.NOT_FOUND:
             raise CliError(ExitCode.FAILURE, "RunEnded", f"run {workflow_id} has already ended") from error
         raise
-    words = session.no_worker()
-    look = f"`uv run starter.py status {shlex.quote(workflow_id)}`"
-    hint = f"{words.hint}; what was sent may still count then: {look} shows it"
-    raise CliError(words.code, words.kind, words.message, hint)
-
-
-async def _send(handle: Handle, name: str, payload: object, answer: type, identity: str) -> object:
-    """Send once. A server can forget an update whose workflow task fails, so that only sending it again helps."""
-    return await answered(
-        handle.execute_update(  # pyright: ignore[reportUnknownMemberType] - open generic
-            name, payload, id=identity, result_type=answer, rpc_timeout=ANSWER / TRIES
-        )
-    )
 
 
 def _refused(error: WorkflowUpdateFailedError) -> CliError:

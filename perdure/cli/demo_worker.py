@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from perdure.cli.errors import CliError, ExitCode
-from perdure.cli.session import Handle
+from perdure.contact import Handle
 
 __all__ = ["DemoWorker"]
 

@@ -14,9 +14,10 @@ from temporalio.api.history.v1 import HistoryEvent
 from perdure.cli.cli import Cli
 from perdure.cli.demo_worker import DemoWorker
 from perdure.cli.errors import CliError, ExitCode
-from perdure.cli.session import Handle, Session, open_session
+from perdure.cli.session import Session, open_session
 from perdure.cli.starting import Started
 from perdure.cli.tail import tail
+from perdure.contact import Handle
 from perdure.domain.run import AgentInput
 from perdure.settings import Settings
 
@@ -92,7 +93,7 @@ async def demonstrate(cli: Cli, *, yes: bool, model: str | None) -> ExitCode:
         cli.out.text(f"worker    process {worker.pid}")
         handle = await session.client.start_workflow(
             "Agent",
-            AgentInput(goal=GOAL, agent="analyst", model=chosen, requester=os.environ.get("USER", "demo")),
+            AgentInput(goal=GOAL, agent="analyst", model=chosen),
             id=identity,
             task_queue=identity,
         )

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import RPCError, WorkflowQueryFailedError
@@ -11,10 +11,11 @@ from temporalio.service import RPCStatusCode
 from perdure.cli.events import ToolEvents
 from perdure.cli.humans import Humans
 from perdure.cli.listeners import Listener, Nobody
-from perdure.cli.questions import OVER, pages, status_of
-from perdure.cli.session import Handle, NoAnswer, Session
+from perdure.cli.questions import OVER, merged, pages, status_of
+from perdure.cli.session import Session
 from perdure.cli.tail import tail_chain
 from perdure.cli.terminal import Lines
+from perdure.contact import Handle, NoAnswer
 from perdure.domain.approvals import Request
 from perdure.domain.run import RunStatus
 from perdure.embedded_worker import EmbeddedWorker
@@ -55,11 +56,10 @@ class _Run:
     news: bool = False
     ended: bool = False
     later: str | None = None
-    told: set[str] = field(default_factory=set[str])
 
     def after(self, run_id: str) -> "_Run":
         """The later run of the same id, from where this one was left."""
-        return _Run(self.workflow_id, run_id, offset=self.offset, told=self.told)
+        return _Run(self.workflow_id, run_id, offset=self.offset)
 
 
 class Follower:
@@ -85,6 +85,7 @@ class Follower:
         self._humans = Humans(session, yes=yes, wait=wait, wake=self._bell.set, lines=lines, tell=tell)
         self._runs: dict[str, _Run] = {}
         self._tasks: list[asyncio.Task[None]] = []
+        self._told = set[tuple[str, str]]()
         self._told_no_worker = False
 
     async def follow(self, workflow_id: str, run_id: str, worker: EmbeddedWorker | None) -> None:
@@ -136,7 +137,7 @@ class Follower:
             for run in [run for run in self._runs.values() if run.news]:
                 await self._look(run)
             self._raise_failures()
-            if over():
+            if over() and not any(run.ended and run.news for run in self._runs.values()):  # it may end during a look
                 return
             await self._humans.consider(self._waiting())
             await asyncio.sleep(GATHER_SECONDS)
@@ -240,16 +241,18 @@ class Follower:
     def _show(self, run: _Run, status: RunStatus) -> None:
         self._listener.status(run.workflow_id, run.label, status)
         for request in status.pending:
-            if request.request_id not in run.told:
-                run.told.add(request.request_id)
+            name = (request.workflow_id, request.request_id)  # a root tells of the requests of its children too
+            if name not in self._told:
+                self._told.add(name)
                 self._listener.request(request)
         for child in status.children:
             if child.workflow_id not in self._runs and child.state not in OVER:
                 self._watch(_Run(child.workflow_id, label=child.agent))
 
     def _waiting(self) -> Sequence[Request]:
-        live = [run.status for run in self._runs.values() if run.status and not run.ended]
-        return sorted((request for status in live for request in status.pending), key=lambda request: request.asked_at)
+        return merged(
+            {run.workflow_id: run.status.pending for run in self._runs.values() if run.status and not run.ended}
+        )
 
     async def _keep_alive(self, worker: EmbeddedWorker) -> None:
         """Start the embedded server and worker again when they die: the run goes on from where its history is."""

@@ -21,7 +21,8 @@ AUTOMATIC = "automatic: --yes"
 
 RETRY_SECONDS = 2.0
 
-Key = tuple[str, str]
+Key = tuple[str, str, str]
+"""Run, request and digest: a call that somebody has changed is another one to ask about."""
 
 
 def approved_by_yes(request: Request) -> bool:
@@ -30,7 +31,7 @@ def approved_by_yes(request: Request) -> bool:
 
 
 def _key(request: Request) -> Key:
-    return request.workflow_id, request.request_id
+    return request.workflow_id, request.request_id, request.digest
 
 
 class Humans:
@@ -60,6 +61,8 @@ class Humans:
         self._lines = lines or (Lines() if is_terminal() else None)
         self._settled: set[Key] = set()
         self._left: set[Key] = set()
+        self._refused: set[Key] = set()
+        self._asked: set[tuple[str, str]] = set()
         self._asking: tuple[Key, asyncio.Task[None]] | None = None
         self._deadline: float | None = None
 
@@ -67,7 +70,8 @@ class Humans:
         """Answer what can be answered; raises CliError with exit code 4 when that takes a person who is not here."""
         open_requests = [request for request in waiting if _key(request) not in self._settled]
         if self._yes:
-            for request in filter(approved_by_yes, open_requests):
+            done = self._left | self._refused
+            for request in [each for each in open_requests if approved_by_yes(each) and _key(each) not in done]:
                 await self._approve(request)
         rest = [request for request in open_requests if _key(request) not in self._settled]
         if self._lines is None:
@@ -101,13 +105,19 @@ class Humans:
             self._settled.discard(_key(request))
             if error.kind == "RunEnded" or error.extra.get("code") == "already_decided":
                 self._settled.add(_key(request))
+            elif error.kind == "DecisionRefused":
+                self._refused.add(_key(request))
             elif error.code is ExitCode.UNREACHABLE:
                 asyncio.get_running_loop().call_later(RETRY_SECONDS, self._wake)
             self._out.note(f"{request.request_id}: {clean(error.message)}")
             return
-        self._settled.add(_key(request))
+        # A reason is told while it waits on: for the approvals of others, as far as we are concerned.
+        (self._left if answer.reason else self._settled).add(_key(request))
+        if answer.reason:
+            self._settled.discard(_key(request))
         self._out.event("decision", workflow_id=request.workflow_id, **answer.model_dump(mode="json"))
-        self._tell(f"  {answer.request_id}: {answer.verdict} by {decision.approver} {decision.reason}".rstrip())
+        words = [f"{answer.verdict} by {decision.approver}", decision.reason, answer.reason and f"({answer.reason})"]
+        self._tell(f"  {answer.request_id}: {clean(' '.join(filter(None, words)))}")
 
     def _give_up_in_time(self, rest: Sequence[Request]) -> None:
         if not rest:
@@ -134,7 +144,8 @@ class Humans:
             elif key not in {_key(request) for request in rest}:
                 task.cancel()
                 self._asking = None
-                self._out.note(f"\n{key[1]} was decided elsewhere")
+                changed = any(_key(request)[:2] == key[:2] for request in rest)
+                self._out.note(f"\n{key[1]} was {'changed' if changed else 'decided'} elsewhere")
         unasked = [request for request in rest if _key(request) not in self._left]
         if self._asking is None and unasked:
             self._asking = (_key(unasked[0]), asyncio.create_task(self._ask(unasked[0], lines)))
@@ -142,9 +153,11 @@ class Humans:
 
     async def _ask(self, request: Request, lines: Lines) -> None:
         stream = sys.stdout if self._out.is_text else sys.stderr
-        if not self._out.is_text:
+        # A listener has shown it as text; what somebody has changed since is shown again.
+        if not self._out.is_text or _key(request)[:2] in self._asked:
             for line in request_lines(request):
                 self._out.note(line)
+        self._asked.add(_key(request)[:2])
         decision = await ask_person(request, me(), lambda prompt: lines.ask(prompt, stream), stream)
         if decision is None:
             self._left.add(_key(request))

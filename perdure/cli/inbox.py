@@ -1,56 +1,61 @@
-"""Requests of all open runs."""
+"""Requests of all open runs, or of one run and those below it."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from temporalio.client import RPCError, WorkflowQueryFailedError
+from temporalio.client import RPCError, WorkflowExecution, WorkflowQueryFailedError
 from temporalio.service import RPCStatusCode
 
-from perdure.cli.questions import family_requests, status_of
-from perdure.cli.session import NoAnswer, Session
+from perdure.cli.questions import family_requests, merged, status_of
+from perdure.cli.session import Session
+from perdure.contact import NoAnswer, type_filter, waiting_runs
 from perdure.domain.approvals import Request
 
-__all__ = ["inbox", "type_filter"]
+__all__ = ["Waiting", "inbox", "type_filter", "waiting_below"]
 
 AT_ONCE = 8
 GONE = frozenset({RPCStatusCode.NOT_FOUND})
 
 
-def type_filter(kinds: Sequence[str]) -> str:
-    """Visibility query for runs of these workflow types."""
-    return "WorkflowType IN ({})".format(", ".join(f"'{kind}'" for kind in kinds))
+@dataclass(frozen=True)
+class Waiting:
+    """A request, and the run that was started by a person: it may have been asked by one below it."""
+
+    request: Request
+    root: str
 
 
-async def inbox(session: Session, workflow_id: str | None, kinds: Sequence[str]) -> list[Request]:
-    """Requests of one run and those it started, or of every open run of these workflow types; oldest first.
+async def waiting_below(session: Session, run: WorkflowExecution) -> list[Waiting]:
+    """Requests of one run and those it started, oldest first; raises CliError when no worker answers."""
+    try:
+        requests = await family_requests(session, run.id)
+    except NoAnswer:
+        raise session.no_worker() from None
+    return [Waiting(request, run.root_id or run.id) for request in requests]
+
+
+async def inbox(session: Session, kinds: Sequence[str]) -> list[Waiting]:
+    """Requests of every open run of these workflow types, each once, oldest first.
 
     Raises CliError when no worker answers for any of them.
     """
-    if workflow_id is not None:
-        try:
-            return await family_requests(session, workflow_id)
-        except NoAnswer:
-            raise session.no_worker() from None
-    names = await _waiting_runs(session, kinds)
+    roots = {run.id: run.root_id or run.id for run in await waiting_runs(session.client, kinds)}
     turn = asyncio.Semaphore(AT_ONCE)
-    answers = await asyncio.gather(*(_requests_of(session, name, turn) for name in names))
-    if names and all(answer is None for answer in answers):
+    answers = await asyncio.gather(*(_requests_of(session, name, turn) for name in roots))
+    told = {name: answer for name, answer in zip(roots, answers, strict=True) if answer is not None}
+    if roots and not told:
         raise session.no_worker()
-    for name, answer in zip(names, answers, strict=True):
-        if answer is None:
+    for name in roots:
+        if name not in told:
             session.cli.out.note(f"no worker answered for run {name}")
-    return sorted((request for answer in answers for request in answer or ()), key=lambda request: request.asked_at)
+    return [Waiting(request, _root(request.workflow_id, roots)) for request in merged(told)]
 
 
-async def _waiting_runs(session: Session, kinds: Sequence[str]) -> list[str]:
-    """Ids of the open runs that wait for a person; of all open runs on a server without our search attributes."""
-    query = f"{type_filter(kinds)} AND ExecutionStatus = 'Running'"
-    try:
-        return [run.id async for run in session.client.list_workflows(f"{query} AND PerdurePending > 0")]
-    except RPCError as error:
-        if error.status is not RPCStatusCode.INVALID_ARGUMENT:
-            raise
-        return [run.id async for run in session.client.list_workflows(query)]
+def _root(workflow_id: str, roots: Mapping[str, str]) -> str:
+    """The root of a run. One that was not found itself was told of by a run above, whose id its own begins with."""
+    above = [name for name in roots if workflow_id.startswith(f"{name}.")]
+    return roots.get(workflow_id) or roots.get(max(above, key=len, default=""), workflow_id)
 
 
 async def _requests_of(session: Session, workflow_id: str, turn: asyncio.Semaphore) -> Sequence[Request] | None:

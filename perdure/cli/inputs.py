@@ -72,7 +72,7 @@ def build_input(options: RunOptions, model: type[M], requester: str) -> M:
     check_model(merged.get("model"))
     check_limits(merged.get("limits"))
     fields = sorted(model.model_fields.keys() - {"lineage"})  # which only runs that delegate may set
-    if "requester" in fields:
+    if requester and "requester" in fields:
         merged.setdefault("requester", requester)
     try:
         given = model.model_validate_json(json.dumps(merged))

@@ -12,14 +12,21 @@ __all__ = ["list_agents", "list_runs", "list_sessions", "list_tools", "list_work
 
 
 async def list_runs(
-    cli: Cli, limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many, newest first.")] = 50
+    cli: Cli,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many, newest first.")] = 50,
+    query: Annotated[
+        str | None,
+        typer.Option(
+            "--query", metavar="QUERY", help="Only runs that match this visibility query.", show_default=False
+        ),
+    ] = None,
 ) -> None:
     """Show runs, newest first."""
     from perdure.cli.catalogue import runs
     from perdure.cli.session import open_session
 
     session = await open_session(cli)
-    items = await runs(session, [info.name for info in cli.workflows()], limit)
+    items = await runs(session, [info.name for info in cli.workflows()], limit, query)
     if not cli.out.is_text:
         cli.out.items(items)
         return
@@ -34,7 +41,7 @@ async def list_runs(
         ]
         for item in items
     ]
-    _show(cli, ["ID", "TYPE", "STATE", "AGENT", "STARTED", "USD"], rows, "no runs yet")
+    _show(cli, ["ID", "TYPE", "STATE", "AGENT", "STARTED", "USD"], rows, "no run matches" if query else "no runs yet")
 
 
 async def list_sessions(

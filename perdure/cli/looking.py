@@ -49,13 +49,16 @@ async def approvals(
     run: Annotated[str | None, typer.Argument(metavar="[ID]", help="Id of a run.", show_default=False)] = None,
 ) -> None:
     """Show what waits for a person: in one run and those it started, or in all open runs, oldest first."""
-    from perdure.cli.inbox import inbox
+    from datetime import UTC, datetime
+
+    from perdure.cli.inbox import inbox, waiting_below
+    from perdure.cli.inbox_view import show_in_full, show_inbox
     from perdure.cli.session import open_session
-    from perdure.cli.views import show_requests
 
     session = await open_session(cli)
-    if run is not None:
-        await session.describe(run)
+    described = None if run is None else await session.describe(run)
     await session.worker()
-    kinds = [info.name for info in cli.workflows()] if run is None else []
-    show_requests(session, await inbox(session, run, kinds))
+    if described is not None:
+        show_in_full(cli.out, await waiting_below(session, described))
+    else:
+        show_inbox(cli.out, await inbox(session, [info.name for info in cli.workflows()]), datetime.now(UTC))

@@ -88,8 +88,9 @@ def _closed_how(outcome: Outcome) -> str:
 def _tell(session: Session, workflow_id: str, run_id: str, result: RunResult) -> None:
     out = session.cli.out
     out.text()
-    out.text(output_text(result.output))
-    out.text()
+    if not out.shown or result.output != out.shown:
+        out.text(output_text(result.output))
+        out.text()
     out.dim(f"{stop_words(result)} · {usage_words(result.turns, result.tool_calls, result.usage)}")
     if not result.success:
         out.note(where_to_look(session, workflow_id, run_id))

@@ -37,6 +37,14 @@ class Output:
         self.form = form
         self._stdout = stdout or sys.stdout
         self._stderr = stderr or sys.stderr
+        self._open = False
+        self.shown = ""
+        """The answer that was written last, in pieces: who writes the result need not repeat it."""
+
+    @property
+    def is_live(self) -> bool:
+        """Whether a person sees it as it is written."""
+        return self.is_text and self._stdout.isatty()
 
     @property
     def is_text(self) -> bool:
@@ -48,10 +56,16 @@ class Output:
         if self.is_text:
             self._write(self._stdout, line)
 
+    def piece(self, text: str) -> None:
+        """Write text for people that goes on in the same line; whatever is no piece begins the next one."""
+        if self.is_text and text:
+            self._stdout.write(text)
+            self._stdout.flush()
+            self._open = not text.endswith("\n")
+
     def dim(self, line: str) -> None:
         """Write a line of less importance for people."""
-        colored = self.is_text and self._stdout.isatty()
-        self.text(f"\x1b[2m{clean(line)}\x1b[0m" if colored else clean(line))
+        self.text(f"\x1b[2m{clean(line)}\x1b[0m" if self.is_live else clean(line))
 
     def note(self, line: str) -> None:
         """Write a line to stderr, in every form."""
@@ -87,6 +101,10 @@ class Output:
         self.document({**event, **error.extra, "error": body})
 
     def _write(self, stream: TextIO, line: str) -> None:
+        if self._open:
+            self._open = False
+            self._stdout.write("\n")
+            self._stdout.flush()
         stream.write(line + "\n")
         stream.flush()
 

@@ -1,17 +1,18 @@
 """Questions to runs: status, transcript and pending requests, their children's included."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 from temporalio.client import RPCError, WorkflowQueryFailedError
 from temporalio.service import RPCStatusCode
 
-from perdure.cli.session import ANSWER, Handle, NoAnswer, Session, answered
+from perdure.cli.session import Session
+from perdure.contact import ANSWER, Handle, NoAnswer, answered
 from perdure.domain.approvals import Request
 from perdure.domain.control import PageRequest
 from perdure.domain.messages import MessagePage
 from perdure.domain.run import RunState, RunStatus
 
-__all__ = ["PAGE", "Page", "family_requests", "pages", "status_of"]
+__all__ = ["PAGE", "Page", "family_requests", "merged", "pages", "status_of"]
 
 PAGE = 100
 OVER = frozenset({RunState.COMPLETED, RunState.FAILED, RunState.CANCELLED})
@@ -44,7 +45,7 @@ async def pages(handle: Handle, offset: int, limit: int | None = None) -> AsyncI
 async def family_requests(session: Session, workflow_id: str) -> list[Request]:
     """Requests that a run and the runs it started wait for, oldest first; raises NoAnswer for the run itself."""
     status = await status_of(session.handle(workflow_id))
-    found, waiting, seen = list(status.pending), list(status.children), {workflow_id}
+    told, waiting, seen = {workflow_id: status.pending}, list(status.children), {workflow_id}
     while waiting and len(seen) < MAX_CHILDREN:
         child = waiting.pop(0)
         if child.workflow_id in seen or child.state in OVER:
@@ -52,9 +53,23 @@ async def family_requests(session: Session, workflow_id: str) -> list[Request]:
         seen.add(child.workflow_id)
         below = await _status_or_none(session.handle(child.workflow_id))
         if below is not None:
-            found += below.pending
+            told[child.workflow_id] = below.pending
             waiting += below.children
-    return sorted(found, key=lambda request: request.asked_at)
+    return merged(told)
+
+
+def merged(told: Mapping[str, Sequence[Request]]) -> list[Request]:
+    """What these runs, by id, say that waits: each request once, oldest first.
+
+    A root also tells of the requests of the runs below it; what a run says of its own requests counts for more.
+    """
+    found = {
+        (request.workflow_id, request.request_id): request
+        for teller, requests in told.items()
+        for request in requests
+        if request.workflow_id == teller or request.workflow_id not in told
+    }
+    return sorted(found.values(), key=lambda request: request.asked_at)
 
 
 async def _status_or_none(handle: Handle) -> RunStatus | None:

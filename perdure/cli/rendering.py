@@ -12,12 +12,14 @@ from perdure.domain.run import RunResult, RunStatus, StopReason, Usage
 __all__ = [
     "PROGRAM",
     "answer_commands",
+    "cut",
     "edit_example",
     "message_lines",
     "output_text",
     "request_lines",
     "stop_words",
     "usage_words",
+    "votes_words",
     "way_back",
 ]
 
@@ -92,12 +94,22 @@ def request_lines(request: Request) -> list[str]:
         ("asked by", request.requester),
         ("why", request.reason),
         ("expires", request.expires_at.isoformat(timespec="seconds") if request.expires_at else ""),
-        ("approvers", ", ".join(request.approvers)),
+        ("approvers", ", ".join(request.approvers) + (" (escalated)" if request.escalated else "")),
+        ("approvals", votes_words(request)),
+        ("edited by", request.edited_by),
         ("digest", request.digest),
     ]
     lines = [f"? {clean(request.title)}", *(f"  {name:<10} {clean(value)}" for name, value in rows if value)]
     meanings = MEANINGS.get(request.kind, {})
     return lines + [f"  {verdict:<10} = {words}" for verdict, words in meanings.items()]
+
+
+def votes_words(request: Request) -> str:
+    """How many approvals there are of those that it takes, and whose; empty where one person decides."""
+    if request.quorum == 1:
+        return ""
+    names = ", ".join(f"{vote.by} (signed)" if vote.signed else vote.by for vote in request.votes)
+    return f"{len(request.votes)} of {request.quorum}" + (f": {names}" if names else "")
 
 
 def _subject(request: Request) -> list[tuple[str, str]]:
@@ -123,6 +135,7 @@ def answer_commands(request: Request) -> list[str]:
         Verdict.EDIT: f"{PROGRAM} edit {where} {shlex.quote(shown_json(edit_example(request)))}",
         Verdict.RESPOND: f"{PROGRAM} respond {where} 'TEXT'",
         Verdict.REJECT: f"{PROGRAM} reject {where} --reason 'WHY'",
+        Verdict.ESCALATE: f"{PROGRAM} escalate {where} --reason 'WHY'",
         Verdict.STOP: f"{PROGRAM} stop {shlex.quote(request.workflow_id)}",
     }
     return [commands[verdict] for verdict in request.verdicts if verdict in commands]

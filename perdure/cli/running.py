@@ -63,8 +63,8 @@ async def run(
     Input comes from --input-file, --input, GOAL and the other options; the later ones win. Ctrl-C leaves the run
     going and prints the way back.
     """
-    from perdure.cli.deciding import me
     from perdure.cli.inputs import RunOptions, build_input
+    from perdure.cli.signing import requester
     from perdure.cli.starting import start
 
     kinds = {info.name: info for info in cli.workflows()}
@@ -83,7 +83,7 @@ async def run(
         input_json=input_json,
         input_file=input_file,
     )
-    given = build_input(options, kinds[workflow].input, requester=me())
+    given = build_input(options, kinds[workflow].input, requester=requester())
     session, started, worker = await start(cli, workflow, given, workflow_id)
     if detach:
         return started.leave(session)

@@ -1,20 +1,14 @@
 """One connection of a command: the client, the settings, and questions to runs that end in bounded time."""
 
-import asyncio
-from collections.abc import Awaitable
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import cache
-from typing import TypeVar
 from urllib.parse import quote
 
 from temporalio.client import (
     Client,
     RPCError,
-    RPCTimeoutOrCancelledError,
     WorkflowExecutionDescription,
     WorkflowExecutionStatus,
-    WorkflowHandle,
 )
 from temporalio.converter import DataConverter, WorkflowSerializationContext
 from temporalio.runtime import LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
@@ -23,6 +17,7 @@ from temporalio.service import RPCStatusCode
 from perdure.cli.cli import Cli
 from perdure.cli.errors import CliError, ended, no_worker, unknown_run
 from perdure.connect import Connection, connect
+from perdure.contact import ANSWER, Handle
 from perdure.embedded_worker import EmbeddedWorker, ensure_worker
 from perdure.runtime import PerdurePlugin
 from perdure.server import ensure_server
@@ -30,43 +25,15 @@ from perdure.server_record import locate
 from perdure.settings import Settings, load_settings
 from perdure.storage import Storage, storage_from
 
-__all__ = ["ANSWER", "Handle", "NoAnswer", "Session", "answered", "failed_tasks", "open_session"]
-
-ANSWER = timedelta(seconds=10)
-"""How long a worker may take to answer a query or an update."""
+__all__ = ["Session", "failed_tasks", "open_session"]
 
 FEW_ATTEMPTS = 2
-
-UNANSWERED = frozenset({RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED, RPCStatusCode.FAILED_PRECONDITION})
-
-Handle = WorkflowHandle[object, object]
-
-T = TypeVar("T")
-
-
-class NoAnswer(Exception):
-    """No worker answered a query or an update in time."""
 
 
 def failed_tasks(described: WorkflowExecutionDescription) -> int:
     """How often the workflow task that is due was tried without success; 0 for less than would be a worker's death."""
     attempt = described.raw_description.pending_workflow_task.attempt
     return attempt - 1 if attempt > FEW_ATTEMPTS else 0
-
-
-async def answered(question: Awaitable[T]) -> T:
-    """Answer of a query or update; raises NoAnswer when no worker gives one in time."""
-    try:
-        return await question
-    except RPCTimeoutOrCancelledError as error:
-        if isinstance(error.__cause__, asyncio.CancelledError):
-            # The SDK took a Ctrl-C for a timeout.
-            raise asyncio.CancelledError from error
-        raise NoAnswer from error
-    except RPCError as error:
-        if error.status in UNANSWERED:
-            raise NoAnswer from error
-        raise
 
 
 @dataclass(frozen=True)

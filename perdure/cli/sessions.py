@@ -15,7 +15,8 @@ from temporalio.service import RPCStatusCode
 from perdure.cli.asker import SESSION
 from perdure.cli.catalogue import LATEST, run_item
 from perdure.cli.inbox import type_filter
-from perdure.cli.session import ANSWER, Session
+from perdure.cli.session import Session
+from perdure.contact import ANSWER
 
 __all__ = ["SessionItem", "sessions"]
 

@@ -14,10 +14,11 @@ from perdure.cli.cli import Cli
 from perdure.cli.errors import CliError, ExitCode
 from perdure.cli.following import Follower
 from perdure.cli.inputs import invalid
-from perdure.cli.listeners import listener_for
+from perdure.cli.live import listening
 from perdure.cli.outcome import outcome_of, report
 from perdure.cli.rendering import PROGRAM, cut, way_back
-from perdure.cli.session import ANSWER, Session, open_session
+from perdure.cli.session import Session, open_session
+from perdure.contact import ANSWER
 from perdure.embedded_worker import EmbeddedWorker
 from perdure.pollers import recent_pollers
 
@@ -54,9 +55,9 @@ class Started:
         cli.way_back = way_back(self.workflow_id, embedded=worker is not None)
         cli.out.event("run.started", **about, ui=link or None)
         cli.out.dim(f"run {self.workflow_id}" + (f"  {link}" if link else ""))
-        listener = listener_for(cli.out)
         try:
-            await Follower(session, listener, yes=yes, wait=wait).follow(self.workflow_id, self.run_id, worker)
+            async with listening(session, self.workflow_id) as listener:
+                await Follower(session, listener, yes=yes, wait=wait).follow(self.workflow_id, self.run_id, worker)
         except CliError as error:
             if error.code is not ExitCode.HUMAN:
                 raise

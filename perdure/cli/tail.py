@@ -9,7 +9,7 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import RPCError
 from temporalio.service import RPCStatusCode
 
-from perdure.cli.session import Handle
+from perdure.contact import Handle
 
 __all__ = ["tail", "tail_chain"]
 

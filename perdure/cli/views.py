@@ -8,12 +8,13 @@ from perdure.cli.outcome import Outcome, outcome_of
 from perdure.cli.output import Format, Output, clean
 from perdure.cli.questions import pages, status_of
 from perdure.cli.rendering import answer_commands, message_lines, output_text, request_lines, status_lines, stop_words
-from perdure.cli.session import NoAnswer, Session, failed_tasks
+from perdure.cli.session import Session, failed_tasks
+from perdure.contact import NoAnswer
 from perdure.domain.approvals import Request
 from perdure.domain.messages import Message
 from perdure.domain.run import RunStatus
 
-__all__ = ["show_requests", "show_status", "show_transcript"]
+__all__ = ["show_status", "show_transcript"]
 
 TOLD_BY_RUN = frozenset({"agent", "model", "cost_usd"})
 
@@ -78,17 +79,6 @@ def _show_request(session: Session, request: Request) -> None:
     out.text()
     for line in (*request_lines(request), *(f"  {command}" for command in answer_commands(request))):
         out.text(line)
-
-
-def show_requests(session: Session, requests: list[Request]) -> None:
-    """Write requests, each with the commands that answer it."""
-    if not session.cli.out.is_text:
-        session.cli.out.items(requests)
-        return
-    for request in requests:
-        _show_request(session, request)
-    if not requests:
-        session.cli.out.text("nothing waits for a person")
 
 
 async def show_transcript(session: Session, workflow_id: str, offset: int, limit: int | None) -> ExitCode:

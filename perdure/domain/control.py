@@ -5,7 +5,8 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from perdure.domain.agents import Limits
-from perdure.domain.model import JsonValue, Model, Partial
+from perdure.domain.identity import MAX_NAME, Token, content_digest
+from perdure.domain.model import Compact, JsonValue, Model, Partial
 from perdure.domain.policy import Policy
 
 __all__ = [
@@ -21,14 +22,6 @@ __all__ = [
 MAX_STEER_BYTES = 256 * 1024
 
 
-def no_token(value: str | None) -> str | None:
-    """Refuse identity tokens, which this release cannot check."""
-    if value:
-        msg = "signed tokens are not in this release: leave it out"
-        raise ValueError(msg)
-    return value
-
-
 def bounded_text(value: str) -> str:
     """Refuse a message that is as large as a document."""
     if (size := len(value.encode())) > MAX_STEER_BYTES:
@@ -38,13 +31,11 @@ def bounded_text(value: str) -> str:
 
 
 class ControlPayload(Model, frozen=True):
-    """Payload of `pause`, `resume` and `stop`."""
+    """Payload of `pause`, `resume`, `interrupt` and `stop`. `token` proves who `by` is."""
 
     by: str = ""
     reason: str = ""
-    token: str | None = None
-
-    _token = field_validator("token")(no_token)
+    token: Token | None = None
 
 
 class ConfigurePayload(Partial, frozen=True):
@@ -54,11 +45,9 @@ class ConfigurePayload(Partial, frozen=True):
     model: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
     tools: tuple[str, ...] | None = None
     policy: Policy | None = None
-    by: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    by: Annotated[str, StringConstraints(min_length=1, max_length=MAX_NAME)]
     reason: str = ""
-    token: str | None = None
-
-    _token = field_validator("token")(no_token)
+    token: Token | None = None
 
     @model_validator(mode="after")
     def _something(self) -> Self:
@@ -72,6 +61,11 @@ class ConfigurePayload(Partial, frozen=True):
         """The fields that are to be changed."""
         return tuple(name for name in ("limits", "model", "tools", "policy") if getattr(self, name) is not None)
 
+    @property
+    def content(self) -> str:
+        """Digest of the changes, to which a token for them is bound."""
+        return content_digest(self.model_dump(mode="json", include=set(self.named), exclude_unset=True))
+
 
 class ConfigureAnswer(Model, frozen=True):
     """Answer of the update `configure`: per changed field its value before and after; `state` is that of the run."""
@@ -80,22 +74,24 @@ class ConfigureAnswer(Model, frozen=True):
     state: str
 
 
-class SteerPayload(Model, frozen=True):
-    """Payload of `steer`: a message into the running loop. Repeated ids are dropped."""
+class SteerPayload(Compact, frozen=True):
+    """Payload of `steer`: a message into the running loop. Repeated ids are dropped.
+
+    `interrupt` breaks off the model call in flight, and lets a paused run go on.
+    """
 
     text: Annotated[str, StringConstraints(min_length=1)]
     mode: Literal["next_turn", "when_idle", "interrupt"] = "next_turn"
     id: str = ""
+    by: str = ""
+    token: Token | None = None
 
     _text = field_validator("text")(bounded_text)
 
-    @field_validator("mode")
-    @classmethod
-    def _known(cls, value: str) -> str:
-        if value == "interrupt":
-            msg = 'interrupting a running call is not in this release: say "next_turn" or "when_idle"'
-            raise ValueError(msg)
-        return value
+    @property
+    def content(self) -> str:
+        """Digest of text, mode and id, to which a token for them is bound."""
+        return content_digest(self.text, self.mode, self.id)
 
 
 class SteerAnswer(Model, frozen=True):

@@ -22,8 +22,8 @@ __all__ = [
 
 MILLION = 1_000_000
 
-StopKind = Literal["end", "calls", "max_tokens", "refused", "context_limit"]
-"""Why the model stopped: finished, wants tools, hit its output bound, refuses, or its window is full."""
+StopKind = Literal["end", "calls", "max_tokens", "refused", "context_limit", "interrupted"]
+"""Why it stopped: finished, wants tools, hit its output bound, refuses, its window is full, a person broke in."""
 
 
 Purpose = Literal["turn", "summary"]
@@ -114,8 +114,8 @@ class Provider(Protocol):
         """Raise AuthenticationFailed, UnknownModel or ConfigurationError for what can be known without a call."""
         ...
 
-    async def reply(self, request: ProviderRequest, progress: Callable[[], None]) -> ProviderReply:
-        """Call the model once, streaming; `progress` is called whenever bytes arrive."""
+    async def reply(self, request: ProviderRequest, progress: Callable[[str], None]) -> ProviderReply:
+        """Call the model once, streaming; `progress` gets the text of the answer piece by piece as it arrives."""
         ...
 
     async def close(self) -> None:

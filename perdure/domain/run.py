@@ -11,6 +11,7 @@ from perdure.domain.agents import AgentSettings, AgentSpec, Limits, Name
 from perdure.domain.approvals import Request
 from perdure.domain.context import ContextBudget, View
 from perdure.domain.errors import ErrorInfo
+from perdure.domain.identity import Unsigned
 from perdure.domain.messages import AssistantMessage, Message, TranscriptRef
 from perdure.domain.model import Compact, JsonObject, JsonValue, Model, Partial
 from perdure.domain.policy import Policy
@@ -104,7 +105,9 @@ class Setup(Compact, frozen=True):
 
     `own_policy` is that of an agent that another run delegated to: its rules can only make `policy` stricter.
     `context` and `rollover_events` are None for runs that began before there was a context budget and
-    continue-as-new: those keep to what they were started with.
+    continue-as-new: those keep to what they were started with. `unsigned` says whether decisions without a token
+    count; `recorded` whether the run keeps an audit log and tells its events (false for runs of earlier releases),
+    `notifies` whether people are told of requests.
     """
 
     agent: AgentSpec
@@ -123,6 +126,9 @@ class Setup(Compact, frozen=True):
     warnings: tuple[str, ...] = ()
     context: ContextBudget | None = None
     rollover_events: int | None = None
+    unsigned: Unsigned = "allow"
+    recorded: bool = False
+    notifies: bool = False
 
     @property
     def digest(self) -> str:

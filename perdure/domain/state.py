@@ -3,12 +3,14 @@
 from datetime import datetime
 from typing import Literal
 
-from perdure.domain.approvals import Decision, Request
+from perdure.domain.approvals import Decision, Request, Standing
 from perdure.domain.archive import StoredPage
+from perdure.domain.audit import AuditEntry, AuditHead
 from perdure.domain.budget import Spent
 from perdure.domain.calls import Planned
 from perdure.domain.context import View
 from perdure.domain.control import SteerPayload
+from perdure.domain.events import StreamEvent
 from perdure.domain.messages import TranscriptRef
 from perdure.domain.model import JsonValue, Model, Partial
 from perdure.domain.policy import Rule
@@ -23,6 +25,7 @@ __all__ = [
     "Carried",
     "ContextState",
     "ControlState",
+    "JournalState",
     "Logs",
     "Question",
     "SessionState",
@@ -45,6 +48,7 @@ class ApprovalsState(Model, frozen=True):
 
     waiting: tuple[Waiting, ...] = ()
     decided: dict[str, Decision] = {}
+    standing: tuple[Standing, ...] = ()
 
 
 class ControlState(Model, frozen=True):
@@ -114,6 +118,15 @@ class SessionState(Model, frozen=True):
     questions: int = 0
 
 
+class JournalState(Model, frozen=True):
+    """The audit log of a run: its head, how much of it is known to be written, and what may not be."""
+
+    head: AuditHead = AuditHead()
+    written: AuditHead = AuditHead()
+    entries: tuple[AuditEntry, ...] = ()
+    events: tuple[StreamEvent, ...] = ()
+
+
 class Carried(Partial, frozen=True):
     """Input of a run that continues another one. New fields get defaults: states of earlier releases stay readable.
 
@@ -143,3 +156,5 @@ class Carried(Partial, frozen=True):
     notices: tuple[Notice, ...] = ()
     warnings: tuple[str, ...] = ()
     session: SessionState | None = None
+    journal: JournalState = JournalState()
+    tokens: tuple[str, ...] = ()

@@ -10,7 +10,7 @@ from perdure.domain.errors import AuthenticationFailed, TruncatedStream
 from perdure.domain.model import JsonObject, JsonValue
 from perdure.domain.ports import ProviderReply, ProviderRequest
 from perdure.providers import anthropic_wire as wire
-from perdure.providers.anthropic_stream import Answer
+from perdure.providers.anthropic_stream import Answer, said
 from perdure.providers.faults import Vendor
 from perdure.providers.line import Client, Line, timeouts
 
@@ -40,14 +40,16 @@ class AnthropicProvider:
         """Raise AuthenticationFailed when there is no key."""
         self._line.client()
 
-    async def reply(self, request: ProviderRequest, progress: Callable[[], None]) -> ProviderReply:
+    async def reply(self, request: ProviderRequest, progress: Callable[[str], None]) -> ProviderReply:
         """One answer of the model, streamed; a turn that the provider paused is continued."""
         body = wire.body(request)
         answer = Answer()
         for _ in range(1 + _MAX_PAUSES):
-            async with aclosing(self._line.events("/v1/messages", body, progress)) as events:
+            async with aclosing(self._line.events("/v1/messages", body)) as events:
                 async for event in events:
                     answer.take(event)
+                    if piece := said(event):
+                        progress(piece)
             if not answer.finish():
                 return answer.reply(request.model)
             body = _continued(body, answer)

@@ -11,7 +11,7 @@ from perdure.providers.anthropic_wire import NAME
 from perdure.providers.loose import count, rows, table, words
 from perdure.providers.text import call_part, whole
 
-__all__ = ["Answer"]
+__all__ = ["Answer", "said"]
 
 _STOPS: dict[str, StopKind] = {"max_tokens": "max_tokens", "refusal": "refused"}
 _USAGE = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
@@ -105,6 +105,12 @@ class Answer:
         fresh, output, read, write = (self._earlier[name] for name in _USAGE)
         usage = TokenUsage(input=fresh + read + write, output=output, cache_read=read, cache_write=write)
         return ProviderReply(message=message, stop=stop, usage=usage, model=self._model)
+
+
+def said(event: JsonObject) -> str:
+    """The piece of the answer's text that an event brings."""
+    delta = table(event.get("delta")) if event.get("type") == "content_block_delta" else {}
+    return words(delta.get("text")) if delta.get("type") == "text_delta" else ""
 
 
 def _grow(parts: dict[str, list[Any]], delta: dict[str, Any]) -> None:

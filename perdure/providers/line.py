@@ -40,29 +40,9 @@ class Client(Protocol):
 class _Stream(Protocol):
     """What both SDKs' streams have in common."""
 
-    response: httpx2.Response
-
     def __aiter__(self) -> AsyncIterator[object]: ...
 
     async def close(self) -> None: ...
-
-
-class _Watched(httpx2.AsyncByteStream):
-    """A response body that reports every piece of itself, pings and comments included."""
-
-    def __init__(self, inner: httpx2.AsyncByteStream, progress: Callable[[], None]) -> None:
-        self._inner = inner
-        self._progress = progress
-        # The Anthropic SDK looks for its tracing observer on the body that it made.
-        self.stream_observer = getattr(inner, "stream_observer", None)
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for chunk in self._inner:
-            self._progress()
-            yield chunk
-
-    async def aclose(self) -> None:
-        await self._inner.aclose()
 
 
 class Line:
@@ -115,9 +95,7 @@ class Line:
         if client is not None:
             await client.close()
 
-    async def events(
-        self, path: str, body: JsonObject, progress: Callable[[], None]
-    ) -> AsyncGenerator[JsonObject, None]:
+    async def events(self, path: str, body: JsonObject) -> AsyncGenerator[JsonObject, None]:
         """POST a body in wire form and yield the events of the answer; leaving early closes the connection at once."""
         client, model, started = self.client(), str(body.get("model", "")), False
         async with AsyncExitStack() as stack:
@@ -127,8 +105,6 @@ class Line:
                 )
                 stream, started = cast("_Stream", answer), True
                 stack.push_async_callback(stream.close)
-                progress()
-                stream.response.stream = _Watched(cast("httpx2.AsyncByteStream", stream.response.stream), progress)
                 async for event in stream:
                     yield self._object(event, model)
             except PerdureError:

@@ -13,7 +13,7 @@ from perdure.domain.ports import ProviderReply, ProviderRequest
 from perdure.providers import openai_wire as wire
 from perdure.providers.faults import Vendor
 from perdure.providers.line import Line, timeouts
-from perdure.providers.openai_stream import Answer
+from perdure.providers.openai_stream import Answer, said
 
 __all__ = ["OpenAIProvider", "openai_client"]
 
@@ -32,12 +32,14 @@ class OpenAIProvider:
         """Raise AuthenticationFailed when there is no key."""
         self._line.client()
 
-    async def reply(self, request: ProviderRequest, progress: Callable[[], None]) -> ProviderReply:
+    async def reply(self, request: ProviderRequest, progress: Callable[[str], None]) -> ProviderReply:
         """One answer of the model, streamed."""
         answer = Answer(VENDOR, request.model)
-        async with aclosing(self._line.events("/responses", wire.body(request), progress)) as events:
+        async with aclosing(self._line.events("/responses", wire.body(request))) as events:
             async for event in events:
                 answer.take(event)
+                if piece := said(event):
+                    progress(piece)
         return answer.reply()
 
     async def close(self) -> None:

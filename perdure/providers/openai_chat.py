@@ -15,7 +15,7 @@ from perdure.providers import openai_chat_wire as wire
 from perdure.providers.faults import Vendor
 from perdure.providers.line import Line
 from perdure.providers.openai import BASE_URL, KEY, openai_client
-from perdure.providers.openai_chat_stream import Answer
+from perdure.providers.openai_chat_stream import Answer, said
 from perdure.providers.text import estimate
 
 __all__ = ["OpenAIChatProvider"]
@@ -34,14 +34,16 @@ class OpenAIChatProvider:
         """Raise AuthenticationFailed when there is neither a key nor a server of one's own."""
         self._line.client()
 
-    async def reply(self, request: ProviderRequest, progress: Callable[[], None]) -> ProviderReply:
+    async def reply(self, request: ProviderRequest, progress: Callable[[str], None]) -> ProviderReply:
         """One answer of the model, streamed. Where the server counts no tokens, usage is an estimate."""
         client = cast("AsyncOpenAI", self._line.client())
         body = wire.body(request, compatible=not str(client.base_url.host).endswith("openai.com"))
         answer = Answer(request.model, request.turn)
-        async with aclosing(self._line.events("/chat/completions", body, progress)) as events:
+        async with aclosing(self._line.events("/chat/completions", body)) as events:
             async for event in events:
                 answer.take(event)
+                if piece := said(event):
+                    progress(piece)
         reply = answer.reply()
         return reply if reply.usage.input else replace(reply, usage=_estimated(body, reply))
 

@@ -11,7 +11,7 @@ from perdure.providers.loose import count, rows, table, words
 from perdure.providers.openai_chat_wire import NAME
 from perdure.providers.text import call_part, whole
 
-__all__ = ["Answer"]
+__all__ = ["Answer", "said"]
 
 _STOPS: dict[str, StopKind] = {"content_filter": "refused", "length": "max_tokens"}
 _FULL = "model_context_window_exceeded"
@@ -108,6 +108,12 @@ class Answer:
         unique = call.id and call.id not in seen
         call_id = call.id if unique else f"call_{self._turn}_{number}"
         return call_part(call_id, call.tool, "".join(call.raw), call.extra)
+
+
+def said(event: JsonObject) -> str:
+    """The piece of the answer's text, or of a refusal, that a chunk brings."""
+    deltas = [table(table(each).get("delta")) for each in rows(event.get("choices"))[:1]]
+    return "".join(words(delta.get(name)) for delta in deltas for name in ("content", "refusal"))
 
 
 def _usage(usage: dict[str, Any]) -> TokenUsage:

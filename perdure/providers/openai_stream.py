@@ -11,10 +11,11 @@ from perdure.providers.loose import count, rows, table, words
 from perdure.providers.openai_wire import NAME
 from perdure.providers.text import call_part, whole
 
-__all__ = ["Answer"]
+__all__ = ["Answer", "said"]
 
 _ENDS = ("response.completed", "response.incomplete", "response.failed")
 _INCOMPLETE: dict[str, StopKind] = {"content_filter": "refused", "max_output_tokens": "max_tokens"}
+_TEXT = ("response.output_text.delta", "response.refusal.delta")
 _REFUSALS = ("bio_policy", "misalignment_policy_violation")
 """Codes of failed responses that are the provider's refusal, not a fault."""
 
@@ -72,6 +73,11 @@ class Answer:
         if any(isinstance(part, TextPart) and part.extra.get("refusal") for part in message.content):
             return "refused"
         return "calls" if message.calls else "end"
+
+
+def said(event: JsonObject) -> str:
+    """The piece of the answer's text, or of a refusal, that an event brings."""
+    return words(event.get("delta")) if event.get("type") in _TEXT else ""
 
 
 def _parts(item: JsonObject) -> list[Part]:

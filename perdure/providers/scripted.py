@@ -16,14 +16,12 @@ from perdure.domain.messages import (
 from perdure.domain.ports import Conversation, ProviderReply, ProviderRequest, TokenUsage
 from perdure.providers.faults import Vendor
 from perdure.providers.script import Play, Script, load_script, scripted_error
-from perdure.providers.text import estimate
+from perdure.providers.text import estimate, pieces
 
 __all__ = ["ScriptedProvider"]
 
 NAME = "scripted"
 VENDOR = Vendor(NAME)
-_BEAT = 0.5
-"""Seconds between two calls of `progress` during a step's delay."""
 _QUOTED = 200
 
 
@@ -40,20 +38,21 @@ class ScriptedProvider:
         """Load the file: ConfigurationError says what is wrong with it, and where."""
         self._script(model)
 
-    async def reply(self, request: ProviderRequest, progress: Callable[[], None]) -> ProviderReply:
+    async def reply(self, request: ProviderRequest, progress: Callable[[str], None]) -> ProviderReply:
         """Play the step of this turn, or raise the error that it says for this attempt."""
         script = self._script(request.model)
         messages, turn = request.conversation.messages, request.turn
-        progress()
         if request.purpose == "summary":
             return _summary(request)
         if turn >= len(script.plays):
             raise _unexpected(script, turn, messages)
         play = script.plays[turn]
-        await _wait(play.delay, progress)
+        await asyncio.sleep(play.delay)
         if (error := play.error(request.attempt)) is not None:
             raise scripted_error(VENDOR, script.path, play.number, error)
         message = _message(play)
+        for word in pieces(message.text):
+            progress(word)
         return ProviderReply(
             message=message,
             stop="calls" if message.calls else "end",
@@ -102,13 +101,6 @@ def _said(message: Message | None) -> str:
             return f"The conversation last said, as the result of {message.tool}: {message.text[:_QUOTED]!r}"
         case _:
             return f"The conversation last said, as {message.kind}: {message.text[:_QUOTED]!r}"
-
-
-async def _wait(seconds: float, progress: Callable[[], None]) -> None:
-    while seconds > 0:
-        await asyncio.sleep(min(_BEAT, seconds))
-        seconds -= _BEAT
-        progress()
 
 
 def _message(play: Play) -> AssistantMessage:

@@ -14,6 +14,7 @@ from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.exceptions import ApplicationError
 
 from perdure.domain.approvals import Request
+from perdure.domain.events import StreamEvent
 from perdure.domain.model import JsonObject
 from perdure.domain.policy import Level, Policy, Rule
 from perdure.domain.ports import Price
@@ -23,6 +24,7 @@ from perdure.runtime import PerdurePlugin
 from perdure.search_attributes import register_search_attributes
 from perdure.settings import Settings
 from perdure.storage import storage_from
+from perdure.streams import Streams, streams_from
 from perdure.testing.history import History, chain_of
 from perdure.testing.model import Models, ScriptedModel, Step
 from perdure.testing.servers import local_server
@@ -53,8 +55,9 @@ async def eventually(look: Callable[[], Awaitable[T]], good: Callable[[T], bool]
 class Environment:
     """A worker with your tools on a real server, for the length of a test."""
 
-    def __init__(self, client: Client, task_queue: str, models: Models) -> None:
+    def __init__(self, client: Client, task_queue: str, models: Models, streams: Streams) -> None:
         """Made by `agents`."""
+        self.streams = streams
         self.client = client
         self.task_queue = task_queue
         self._models = models
@@ -62,9 +65,9 @@ class Environment:
         self.handle: WorkflowHandle[Any, RunResult] | None = None
         """The run that was started last."""
 
-    def model(self, steps: Sequence[Step]) -> str:
-        """Register a script and return the name under which a run can ask for it."""
-        return self._models.add(ScriptedModel(steps))
+    def model(self, steps: Sequence[Step] | ScriptedModel) -> str:
+        """Register a script, or a model of your own, and return the name under which a run can ask for it."""
+        return self._models.add(steps if isinstance(steps, ScriptedModel) else ScriptedModel(steps))
 
     def scripted(self, model: str) -> ScriptedModel:
         """The script behind a name that `model` returned."""
@@ -125,6 +128,14 @@ class Environment:
             messages += page["messages"]
             offset = page["next_offset"]
         return messages
+
+    async def events(self, handle: WorkflowHandle[Any, Any] | None = None) -> list[StreamEvent]:
+        """What a run has streamed so far, and those it continues; by default the last run."""
+        found: list[StreamEvent] = []
+        name = (handle or self._last()).id
+        while page := await self.streams.read(name, found[-1].offset if found else "", 1_000):
+            found += page
+        return found
 
     async def pending(self, count: int = 1) -> list[Request]:
         """The requests for people of the last run, once there are `count` of them."""
@@ -189,4 +200,6 @@ async def agents(  # noqa: PLR0913 - what a test may want to change of a worker
             max_characters=max_characters,
         )
         async with worker as built, built:
-            yield Environment(connected, place.task_queue, models)
+            streams = streams_from(place)
+            stack.push_async_callback(streams.close)
+            yield Environment(connected, place.task_queue, models, streams)

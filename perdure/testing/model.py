@@ -7,6 +7,7 @@ from perdure.domain.errors import PerdureError, UnexpectedStep
 from perdure.domain.messages import AssistantMessage, CallPart, TextPart
 from perdure.domain.model import JsonObject, JsonValue
 from perdure.domain.ports import ProviderReply, ProviderRequest, TokenUsage
+from perdure.providers.text import pieces
 
 __all__ = ["Call", "Models", "ScriptedModel", "Step", "call"]
 
@@ -46,9 +47,8 @@ class ScriptedModel:
     def check(self, model: str) -> None:
         """Accept every name."""
 
-    async def reply(self, request: ProviderRequest, progress: Callable[[], None]) -> ProviderReply:
+    async def reply(self, request: ProviderRequest, progress: Callable[[str], None]) -> ProviderReply:
         """Play the step of this turn."""
-        progress()
         if request.purpose == "summary":
             self.summaries.append(request)
             return _summary(request)
@@ -67,6 +67,8 @@ class ScriptedModel:
             for index, part in enumerate(parts)
         )
         message = AssistantMessage(content=content, provider="test")
+        for word in pieces(message.text):
+            progress(word)
         left = len(self._steps) - turn - 1
         unused = f"{left} steps of the script were never played" if left and not message.calls else ""
         stop = "calls" if message.calls else "end"
@@ -113,7 +115,7 @@ class Models:
     def check(self, model: str) -> None:
         """Accept every name."""
 
-    async def reply(self, request: ProviderRequest, progress: Callable[[], None]) -> ProviderReply:
+    async def reply(self, request: ProviderRequest, progress: Callable[[str], None]) -> ProviderReply:
         """Play the script that the request names."""
         return await self._models[request.model].reply(request, progress)
 

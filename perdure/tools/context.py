@@ -1,7 +1,7 @@
 """What a running tool can learn about the call it serves: its key, its attempt, and a way to show progress."""
 
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 
@@ -14,6 +14,10 @@ def _unheard(_details: JsonValue) -> None:
     """Take a heartbeat that nobody waits for."""
 
 
+def _untold(_words: str) -> None:
+    """Take words that nobody reads."""
+
+
 @dataclass(frozen=True)
 class CurrentCall:
     """The call a tool serves. `key` is equal over every attempt of one call and differs between calls."""
@@ -23,6 +27,7 @@ class CurrentCall:
     workflow_id: str
     attempt: int
     on_heartbeat: Callable[[JsonValue], None] = _unheard
+    on_progress: Callable[[str], None] = _untold
 
     def heartbeat(self, details: JsonValue = None) -> None:
         """Say that the work goes on; `details` (small JSON) are shown while it runs. Works from any thread.
@@ -30,6 +35,14 @@ class CurrentCall:
         A tool declared with `heartbeat=` seconds must call this more often than that, or it is stopped.
         """
         self.on_heartbeat(details)
+
+    def progress(self, words: object) -> None:
+        """Tell people who read along how far the work is, in at most 2,000 characters. Works from any thread.
+
+        Never raises. Of a tool that tells more than 200 times a second only the newest words arrive.
+        """
+        with suppress(Exception):
+            self.on_progress(words if isinstance(words, str) else str(words))
 
 
 _CURRENT: ContextVar[CurrentCall] = ContextVar("perdure_current_call")

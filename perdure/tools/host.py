@@ -14,6 +14,7 @@ from perdure.domain.tools import CallOutcome, ToolCall, ToolSpec, Verification
 from perdure.tools.context import CurrentCall, calling
 from perdure.tools.execution import Ended, Execution, OutOfTime
 from perdure.tools.outcomes import NotHappened, OutcomeUnknown
+from perdure.tools.progress import Progress
 from perdure.tools.registry import Registry, default_registry, likely
 from perdure.tools.results import as_text, bounded, describe
 from perdure.tools.signature import InvalidArgumentsError
@@ -47,11 +48,15 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class CallInfo:
-    """Where a call comes from. `heartbeat` is called on the caller's event loop with what the tool shows."""
+    """Where a call comes from.
+
+    `heartbeat` and `progress` are called on the caller's event loop with what the tool shows to server and people.
+    """
 
     workflow_id: str
     attempt: int = 1
     heartbeat: Callable[[JsonValue], None] | None = None
+    progress: Callable[[str], None] | None = None
 
 
 class ToolHost:
@@ -104,13 +109,13 @@ class ToolHost:
             self._thread = LoopThread()
         thread = self._thread
         execution = Execution(thread, spec.timeout, spec.heartbeat)
-        forward = _forwarder(info)
+        forward, progress = _forwarder(info), Progress(info.progress)
 
         def beat(details: JsonValue) -> None:
             execution.beat()
             forward(details)
 
-        current = CurrentCall(key, spec.name, info.workflow_id, info.attempt, beat)
+        current = CurrentCall(key, spec.name, info.workflow_id, info.attempt, beat, progress.say)
 
         async def inside() -> Any:  # noqa: ANN401 - whatever the tool returns
             with calling(current):
@@ -119,6 +124,7 @@ class ToolHost:
         try:
             return await execution.run(inside, contextvars.copy_context())
         finally:
+            progress.end()
             if execution.loop_is_stuck and self._thread is thread:
                 # A tool blocks the loop: leave it to its thread, the next call gets a fresh one.
                 _log.warning("tools.loop_blocked", extra={"tool": spec.name})

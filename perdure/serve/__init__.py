@@ -1,0 +1,1 @@
+"""The approver's page and the HTTP facade: one Starlette application, stateless over Temporal."""
