@@ -39,7 +39,7 @@ def test_the_schema_would_find_a_mistake(compose: dict[str, Any]) -> None:
 def test_every_published_port_is_bound_to_this_machine(compose: dict[str, Any]) -> None:
     """Neither Temporal nor its Web UI asks who is there."""
     ports = [port for service in compose["services"].values() for port in service.get("ports", [])]
-    assert ports == ["127.0.0.1:7233:7233", "127.0.0.1:8080:8080"]
+    assert ports == ["127.0.0.1:7233:7233", "127.0.0.1:8080:8080", "127.0.0.1:3000:3000"]
 
 
 def test_dependencies_and_volumes_exist(compose: dict[str, Any]) -> None:
@@ -72,6 +72,25 @@ def test_the_worker_finds_its_server_and_may_write_where_it_must(compose: dict[s
     folders = {worker["environment"]["PERDURE_HOME"], worker["environment"]["PERDURE_WORKSPACE"]}
     assert {volume.split(":")[1] for volume in worker["volumes"]} == folders
     assert all(f" {folder.removeprefix('/app/')}" in owned() for folder in folders)
+
+
+def test_prometheus_scrapes_the_port_that_the_worker_serves_and_does_not_publish(compose: dict[str, Any]) -> None:
+    """The job names the service and the port of its command, and the health check asks the same one."""
+    worker = compose["services"]["worker"]
+    port = worker["command"][worker["command"].index("--health-port") + 1]
+    (job,) = yaml.safe_load((ROOT / "deploy/prometheus.yml").read_text())["scrape_configs"]
+    assert job["dns_sd_configs"] == [{"names": ["worker"], "type": "A", "port": int(port)}]
+    assert f":{port}/readyz" in worker["healthcheck"]["test"][-1]
+    assert "ports" not in worker
+
+
+def test_grafana_finds_its_source_and_its_dashboard(compose: dict[str, Any]) -> None:
+    """The source leads to the service, and the dashboard lies where the provider looks."""
+    mounts = dict(volume.removesuffix(":ro").split(":") for volume in compose["services"]["grafana"]["volumes"])
+    (source,) = yaml.safe_load((ROOT / "deploy/grafana/datasource.yml").read_text())["datasources"]
+    (provider,) = yaml.safe_load((ROOT / "deploy/grafana/dashboards.yml").read_text())["providers"]
+    assert source["url"] == "http://prometheus:9090"
+    assert Path(mounts["./deploy/grafana/perdure.json"]).parent == Path(provider["options"]["path"])
 
 
 def owned() -> str:

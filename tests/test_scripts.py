@@ -69,7 +69,7 @@ def test_all_tests_are_those_that_may_share_the_machine_and_then_those_that_may_
     program(tools / "uv", ECHO)
     done = run(clone / "scripts/test", tools)
     first, second = done.stdout.replace(f"{clone}\n", "\n").split()
-    assert first == "[run][pytest][-n][auto][--maxprocesses][4][--dist][worksteal][--ignore][tests/chaos]"
+    assert first == "[run][pytest][-n][4][--dist][worksteal][--ignore][tests/chaos]"
     assert second == "[run][pytest][tests/chaos]"
     program(tools / "uv", ECHO + 'case "$*" in *--ignore*) exit 1;; esac\n')
     failed = run(clone / "scripts/test", tools)

@@ -147,11 +147,12 @@ def test_wrong_settings_of_storage_are_explained(
     assert "secret" not in str(caught.value)
 
 
-def test_blobs_in_the_workspace_are_refused(folder: Path) -> None:
-    """File tools could change what runs have stored."""
+@pytest.mark.parametrize("name", ["blobs", "audit", "signing_key", "public_keys"])
+def test_what_tools_must_not_reach_is_refused_in_the_workspace(folder: Path, name: str) -> None:
+    """File tools could change what runs have stored, or read keys."""
     (folder / "work").mkdir()
-    with pytest.raises(SettingsError, match="contains PERDURE_BLOBS"):
-        load_settings(workspace="work", blobs="work/blobs").open_workspace()
+    with pytest.raises(SettingsError, match=f"contains PERDURE_{name.upper()}"):
+        load_settings(workspace="work", **{name: "work/here"}).open_workspace()
 
 
 def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:

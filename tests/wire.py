@@ -102,7 +102,8 @@ class Wire:
             for name, data in STREAMS[path](step, str(entry["body"]["model"]), entry["turn"]):
                 yield _sse(name, json.dumps(data))
                 await asyncio.sleep(0)
-                spoken = spoken or "delta" in json.dumps(data)
+                said = json.dumps(data)
+                spoken = spoken or ("delta" in said and step.text[:4] in said)
                 if fault and spoken:
                     async for piece in _broken(fault, path):
                         yield piece

@@ -63,9 +63,9 @@ class Model:
         if not self.key:
             raise AuthenticationFailed(f"no key for {model}")
 
-    async def reply(self, request: ProviderRequest, progress: Callable[[], None]) -> ProviderReply:
+    async def reply(self, request: ProviderRequest, progress: Callable[[str], None]) -> ProviderReply:
         """Give the next answer."""
-        progress()
+        progress("They")
         self.asked.append(request)
         answer = self.answers[min(len(self.asked), len(self.answers)) - 1]
         if isinstance(answer, Exception):

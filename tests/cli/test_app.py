@@ -6,7 +6,7 @@ import sys
 from perdure.server_process import find_binary
 from tests.cli.shell import ROOT, Shell, until
 
-LATER = ("interrupt", "fork", "schedule", "audit")
+LATER = ("fork", "schedule")
 
 
 def test_help_is_there_without_importing_temporal_or_pydantic() -> None:
@@ -19,7 +19,7 @@ def test_help_is_there_without_importing_temporal_or_pydantic() -> None:
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     verbs = ("run", "chat", "dev", "list", "status", "watch", "transcript", "checkpoints", "approvals", "approve")
-    for verb in (*verbs, "reject", "edit", "configure", "codec-server"):
+    for verb in (*verbs, "reject", "edit", "configure", "interrupt", "serve", "audit", "codec-server"):
         assert f"\n  {verb} " in done.stdout
     assert not [verb for verb in LATER if f"\n  {verb} " in done.stdout]
 

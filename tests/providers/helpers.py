@@ -30,7 +30,7 @@ ADD = ToolSpec(
 )
 
 
-def nothing() -> None:
+def nothing(_piece: str) -> None:
     """A `progress` that does not care."""
 
 
@@ -60,7 +60,7 @@ async def reply(
     model: str,
     conversation: Conversation | None = None,
     *,
-    progress: Callable[[], None] = nothing,
+    progress: Callable[[str], None] = nothing,
     read_timeout: float = 5,
     **fields: Any,
 ) -> ProviderReply:

@@ -120,12 +120,13 @@ async def test_words_alone_are_a_refusal(script: Path) -> None:
         await play(script)
 
 
-async def test_a_delay_heartbeats(script: Path) -> None:
-    """A slow answer goes on showing progress."""
-    write(script, "steps: [{text: slow, delay: 0.6}]")
-    beats: list[None] = []
-    await ScriptedProvider().reply(request(model=str(script)), lambda: beats.append(None))
-    assert len(beats) == 3
+async def test_an_answer_is_streamed_word_by_word(script: Path) -> None:
+    """A script streams as a model does, and what it has streamed is the answer."""
+    write(script, 'steps: [{text: "  one two\\nthree "}]')
+    words: list[str] = []
+    answer = await ScriptedProvider().reply(request(model=str(script)), words.append)
+    assert words == ["  one", " two", "\nthree", " "]
+    assert answer.message.text == "".join(words)
 
 
 async def test_usage_is_the_same_whether_counted_at_once_or_turn_by_turn(script: Path) -> None:

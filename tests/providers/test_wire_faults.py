@@ -159,7 +159,7 @@ async def test_cancellation_closes_the_stream_at_once(serve: Serve, model: str) 
     """Whoever stops a run stops paying: the server sees the connection close."""
     server = serve([{"text": "one two three four", "fault": "stall"}])
     started = asyncio.Event()
-    call = asyncio.create_task(reply(model, progress=started.set, read_timeout=60))
+    call = asyncio.create_task(reply(model, progress=lambda _: started.set(), read_timeout=60))
     await started.wait()
     call.cancel()
     with pytest.raises(asyncio.CancelledError):

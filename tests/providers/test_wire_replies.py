@@ -162,12 +162,22 @@ async def test_a_refusal_carries_its_words(serve: Serve, model: str) -> None:
 
 
 @every_protocol
-async def test_progress_is_called_for_every_piece(serve: Serve, model: str) -> None:
-    """The heartbeat sees bytes as they come, pings included."""
-    serve([{"text": "one two three"}])
-    pieces: list[None] = []
-    await reply(model, progress=lambda: pieces.append(None))
-    assert len(pieces) >= 4
+async def test_progress_gets_the_text_piece_by_piece(serve: Serve, model: str) -> None:
+    """A reader sees the answer as it comes, and in the end has its text, without thinking or arguments of calls."""
+    serve([{"text": "one two thr\u00e9e", "calls": [{"tool": "add", "arguments": {"a": 2, "b": 3}}]}])
+    pieces: list[str] = []
+    answer = await reply(model, progress=pieces.append)
+    assert len(pieces) > 1
+    assert "".join(pieces) == answer.message.text == "one two thr\u00e9e"
+
+
+@every_protocol
+async def test_progress_gets_a_refusal(serve: Serve, model: str) -> None:
+    """What a reader has seen at the end of a refusal is no more than its words."""
+    serve([{"text": "", "refusal": "I will not.", "calls": [{"tool": "add"}]}])
+    pieces: list[str] = []
+    answer = await reply(model, progress=pieces.append)
+    assert answer.message.text.startswith("".join(pieces))
 
 
 async def test_a_paused_turn_is_sent_back_and_continued(serve: Serve) -> None:

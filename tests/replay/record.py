@@ -15,6 +15,7 @@ from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
 
 from perdure.domain.errors import ContextOverflow, Overloaded
 from perdure.testing import ALLOW_ALL, Environment, agents, call, eventually, local_server
+from tests.replay.people import PAIR, below, broken_off, votes
 from tests.samples import Host, sample_tools
 from tests.waiting import pending, update
 
@@ -163,8 +164,15 @@ SCENARIOS: tuple[Callable[[Environment, Host], Awaitable[Handle]], ...] = (
     rollover,
     compaction,
     session,
+    votes,
+    broken_off,
+    below,
 )
-SETTINGS: dict[str, dict[str, Any]] = {"rollover": {"rollover_events": 1}, "session": {"rollover_events": 30}}
+SETTINGS: dict[str, dict[str, Any]] = {
+    "rollover": {"rollover_events": 1},
+    "session": {"rollover_events": 30},
+    "votes": {"public_keys": PAIR.public},
+}
 """What a scenario needs of its worker."""
 
 

@@ -131,7 +131,7 @@ BAD_INPUTS: list[tuple[list[Any], str]] = [
     ([{"goal": "x", "agent": {"name": "a", "reasoning": "tot"}}], "reasoning"),
     ([{"goal": "x", "agent": {"name": "a", "fallbacks": ["b"]}}], "fallbacks"),
     ([{"goal": "x", "policy": {"rules": [{"level": "maybe"}]}}], "policy.rules.0.level"),
-    ([{"goal": "x", "policy": {"rules": [{"level": "confirm", "quorum": 2}]}}], "quorum"),
+    ([{"goal": "x", "policy": {"rules": [{"level": "confirm", "quorum": 0}]}}], "quorum"),
     ([{"goal": "x" * 600_000}], "bytes"),
     ([{"goal": "x"}, {"goal": "y"}], "one JSON object"),
 ]

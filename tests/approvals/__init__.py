@@ -1,0 +1,1 @@
+"""Approvals from outside: the `temporal` CLI and HTTP against worker processes."""

@@ -1,0 +1,1 @@
+"""Tests of notifications: real HTTP and SMTP servers on loopback."""

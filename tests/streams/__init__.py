@@ -1,0 +1,1 @@
+"""Streams of events: stores, writers, readers, and runs that stream."""
