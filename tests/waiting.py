@@ -1,12 +1,18 @@
 """Looks at runs until they are where a test wants them."""
 
+import uuid
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from temporalio.client import WorkflowHandle
+from temporalio.service import RPCError, RPCStatusCode
 
 from perdure.testing import eventually
 
 __all__ = ["eventually", "pending", "state_is", "update"]
+
+TRIES = 2
 
 
 async def pending(handle: WorkflowHandle[Any, Any], count: int = 1) -> list[dict[str, Any]]:
@@ -28,5 +34,24 @@ async def state_is(handle: WorkflowHandle[Any, Any], state: str) -> dict[str, An
 
 
 async def update(handle: WorkflowHandle[Any, Any], name: str, *payload: Any) -> Any:
-    """Answer of an update."""
-    return await handle.execute_update(name, args=payload)  # pyright: ignore[reportUnknownMemberType] - open generic
+    """Answer of an update, sent again under its id as clients must: a failed workflow task takes it along."""
+    identity = uuid.uuid4().hex
+    for _ in range(TRIES):
+        with suppress(ForgottenError):
+            return await _send(handle, name, payload, identity)
+    return await _send(handle, name, payload, identity)
+
+
+async def _send(handle: WorkflowHandle[Any, Any], name: str, payload: Sequence[Any], identity: str) -> Any:
+    try:
+        return await handle.execute_update(  # pyright: ignore[reportUnknownMemberType] - open generic
+            name, args=payload, id=identity
+        )
+    except RPCError as error:
+        if error.status is RPCStatusCode.FAILED_PRECONDITION:
+            raise ForgottenError from error
+        raise
+
+
+class ForgottenError(Exception):
+    """The server has dropped an update whose workflow task failed."""

@@ -47,9 +47,15 @@ class Rollover:
 async def archive(run: AgentRun) -> None:
     """Put messages, settled calls and closed steps of this run into the blob store; the workflow keeps no copy of them.
 
-    Waits for as long as the store cannot be reached.
+    Waits for as long as the store cannot be reached, and until the journal is written: an activity that ends while the
+    run continues as new fails its workflow task, and with it the updates that came along.
     """
     run.control.enter(RunState.CHECKPOINTING)
+    await _store_pages(run)
+    await run.journal.settled()
+
+
+async def _store_pages(run: AgentRun) -> None:
     settled = run.turn[0].number - 1 if run.turn else len(run.ledger)
     request = ArchiveRequest(
         messages=(run.log.base, len(run.log)),

@@ -101,6 +101,11 @@ class Journal:
             if request.entries:
                 self.written = request.entries[-1].head
 
+    async def settled(self) -> None:
+        """Return when nothing is being written."""
+        if self._writer is not None and not self._writer.done():
+            await self._writer
+
     async def end(self, how: str, within: float | None = None) -> None:
         """Enter the end of the run and return when all is written, or when `within` seconds are over.
 
