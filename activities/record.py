@@ -12,6 +12,7 @@ from activities.answering import written
 from activities.failures import reporting
 from activities.heartbeat import heartbeating
 from perdure.domain.approvals import Decide, DecisionAnswer
+from perdure.domain.audit import AuditHead
 from perdure.domain.record import Notification, RecordRequest
 from perdure.outlets import Outlets
 
@@ -29,8 +30,10 @@ class RecordActivities:
         self._outlets = outlets
 
     @activity.defn(name="run.record")
-    async def record(self, request: RecordRequest) -> None:
+    async def record(self, request: RecordRequest) -> AuditHead | None:
         """Put events before readers and entries into the audit log; a log that cannot be written fails retryably.
+
+        Returns the head of the last entry, None without entries.
 
         Damage that is found in the log is told in our own log: the entries are kept all the same, and it stays found.
         """
@@ -43,6 +46,7 @@ class RecordActivities:
             await written(self._outlets.events, workflow_id)
         for problem in problems:
             log.error("audit.damaged", workflow_id=workflow_id, problem=problem)
+        return request.entries[-1].head if request.entries else None
 
     @activity.defn(name="run.notify")
     async def notify(self, notification: Notification) -> None:

@@ -1,5 +1,6 @@
 """The one plugin that makes client, worker, replayer and tests agree: payloads, sandbox, what fails a workflow."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, TypedDict
@@ -17,11 +18,12 @@ from temporalio.converter import (
 )
 from temporalio.exceptions import ApplicationError
 from temporalio.plugin import SimplePlugin
-from temporalio.worker import WorkflowRunner
+from temporalio.worker import Worker, WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from perdure.codec import PayloadChain
 from perdure.domain.model import Model
+from perdure.run_ahead import GuardedRunner
 from perdure.storage import Storage
 from perdure.stores.external import external_storage
 
@@ -110,8 +112,8 @@ def converter_for(storage: Storage | None) -> DataConverter:
 
 def _sandbox(runner: WorkflowRunner | None) -> WorkflowRunner:
     if isinstance(runner, SandboxedWorkflowRunner):
-        return replace(runner, restrictions=runner.restrictions.with_passthrough_modules(*PASSTHROUGH))
-    return runner or SandboxedWorkflowRunner()
+        runner = replace(runner, restrictions=runner.restrictions.with_passthrough_modules(*PASSTHROUGH))
+    return GuardedRunner(runner or SandboxedWorkflowRunner())
 
 
 class PerdurePlugin(SimplePlugin):
@@ -130,3 +132,11 @@ class PerdurePlugin(SimplePlugin):
             workflow_runner=_sandbox,
             workflow_failure_exception_types=[ValidationError],
         )
+
+    async def run_worker(self, worker: Worker, next: Callable[[Worker], Awaitable[None]]) -> None:  # noqa: A002 - base
+        """See base class."""
+        config = worker.config(active_config=True)
+        runner = config["workflow_runner"]  # pyright: ignore[reportTypedDictNotRequiredAccess] - a worker has one
+        if isinstance(runner, GuardedRunner):
+            runner.guard(worker)
+        await super().run_worker(worker, next)

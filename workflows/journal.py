@@ -96,10 +96,21 @@ class Journal:
             info = workflow.info()
             log = f"{info.workflow_id}/{info.first_execution_run_id}"
             request = RecordRequest(log=log, entries=tuple(self._entries[:MOST]), events=tuple(self._events[:MOST]))
-            await telling.record(request)
+            head = await telling.record(request)
             del self._entries[: len(request.entries)], self._events[: len(request.events)]
             if request.entries:
-                self.written = request.entries[-1].head
+                self._go_on_after(head or request.entries[-1].head)
+
+    def _go_on_after(self, written: AuditHead) -> None:
+        """Chain what is left to what the log holds by the word of whoever wrote it.
+
+        That word is in the history. What is entered here is not until it is sent: a replay may take two workflow tasks
+        for one, and then its time is another.
+        """
+        self.written = self.head = written
+        for place, entry in enumerate(self._entries):
+            self._entries[place] = AuditEntry.after(self.head, entry.at, entry.kind, entry.by, entry.data)
+            self.head = self._entries[place].head
 
     async def settled(self) -> None:
         """Return when nothing is being written."""

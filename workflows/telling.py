@@ -6,6 +6,7 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
 from perdure.domain.approvals import Decide, DecisionAnswer
+from perdure.domain.audit import AuditHead
 from perdure.domain.identity import Checked, TokenCheck
 from perdure.domain.record import Notification, RecordRequest
 from workflows.executing import HEARTBEAT, PATIENT, REPEATS, STORE_OUTAGE, as_failure, pass_on_cancel, retry, store
@@ -13,9 +14,12 @@ from workflows.executing import HEARTBEAT, PATIENT, REPEATS, STORE_OUTAGE, as_fa
 __all__ = ["check_token", "decide_elsewhere", "notify", "record"]
 
 
-async def record(request: RecordRequest) -> None:
-    """Write to the audit log and to the stream; an outage of the log is waited out: nothing happens unrecorded."""
-    await store("run.record", [request], None, f"record {len(request.entries)} entries")
+async def record(request: RecordRequest) -> AuditHead | None:
+    """Write to the audit log and to the stream; an outage of the log is waited out: nothing happens unrecorded.
+
+    Returns the head of the last entry that was sent; an activity of an earlier release has returned nothing.
+    """
+    return await store("run.record", [request], AuditHead, f"record {len(request.entries)} entries")
 
 
 async def notify(notification: Notification) -> str:
