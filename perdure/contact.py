@@ -13,17 +13,36 @@ from temporalio.client import (
     RPCTimeoutOrCancelledError,
     WorkflowExecution,
     WorkflowHandle,
+    WorkflowUpdateFailedError,
 )
+from temporalio.common import SearchAttributeKey
+from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCStatusCode
 
 from perdure.domain.approvals import Decide
 from perdure.domain.model import canonical_json
 
-__all__ = ["ANSWER", "Handle", "NoAnswer", "answered", "send_update", "type_filter", "update_id", "waiting_runs"]
+__all__ = [
+    "ANSWER",
+    "MAX_ID",
+    "Handle",
+    "NoAnswer",
+    "answered",
+    "failure_of",
+    "is_id",
+    "send_update",
+    "shown_state",
+    "type_filter",
+    "update_id",
+    "waiting_runs",
+]
 
 ANSWER = timedelta(seconds=10)
 """How long a worker may take to answer a query or an update."""
 TRIES = 3
+MAX_ID = 1_000
+"""Bytes of a workflow id (Temporal's limit)."""
+STATE = SearchAttributeKey.for_keyword("PerdureState")
 
 UNANSWERED = frozenset({RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED, RPCStatusCode.FAILED_PRECONDITION})
 
@@ -66,6 +85,14 @@ async def send_update(handle: Handle, name: str, payload: object, answer: type[T
     raise NoAnswer
 
 
+def failure_of(error: WorkflowUpdateFailedError) -> tuple[str, str]:
+    """Type and words of the failure of an update."""
+    cause = error.cause
+    if isinstance(cause, ApplicationError):
+        return cause.type or "UpdateFailed", cause.message
+    return "UpdateFailed", str(cause or error)
+
+
 def update_id(decision: Decide, salt: str = "") -> str:
     """Id under which the same decision of the same person counts once, however often it is sent.
 
@@ -74,6 +101,21 @@ def update_id(decision: Decide, salt: str = "") -> str:
     """
     payload = canonical_json([decision.model_dump(mode="json"), salt])
     return f"{decision.request_id}:{decision.approver}:{hashlib.sha256(payload.encode()).hexdigest()[:16]}"
+
+
+def is_id(text: str) -> bool:
+    """Whether Temporal takes this as a workflow id, and people can read it."""
+    return bool(text.strip()) and len(text.encode()) <= MAX_ID and text.isprintable()
+
+
+def shown_state(run: WorkflowExecution) -> str:
+    """The state of a run: its own word while it is open or has completed, else how it closed.
+
+    A run that was terminated, or failed before it wrote its state, cannot have said so itself.
+    """
+    status = run.status.name if run.status else "UNKNOWN"
+    own = run.typed_search_attributes.get(STATE)
+    return own if own and status in {"COMPLETED", "RUNNING"} else status.lower()
 
 
 def type_filter(kinds: Sequence[str]) -> str:

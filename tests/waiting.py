@@ -1,13 +1,12 @@
 """Looks at runs until they are where a test wants them."""
 
 import uuid
-from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
 from temporalio.client import WorkflowHandle
-from temporalio.service import RPCError, RPCStatusCode
 
+from perdure.contact import NoAnswer, answered
 from perdure.testing import eventually
 
 __all__ = ["eventually", "pending", "state_is", "update"]
@@ -36,22 +35,13 @@ async def state_is(handle: WorkflowHandle[Any, Any], state: str) -> dict[str, An
 async def update(handle: WorkflowHandle[Any, Any], name: str, *payload: Any) -> Any:
     """Answer of an update, sent again under its id as clients must: a failed workflow task takes it along."""
     identity = uuid.uuid4().hex
-    for _ in range(TRIES):
-        with suppress(ForgottenError):
-            return await _send(handle, name, payload, identity)
-    return await _send(handle, name, payload, identity)
 
-
-async def _send(handle: WorkflowHandle[Any, Any], name: str, payload: Sequence[Any], identity: str) -> Any:
-    try:
-        return await handle.execute_update(  # pyright: ignore[reportUnknownMemberType] - open generic
-            name, args=payload, id=identity
+    async def send() -> Any:
+        return await answered(
+            handle.execute_update(name, args=payload, id=identity)  # pyright: ignore[reportUnknownMemberType] - open generic
         )
-    except RPCError as error:
-        if error.status is RPCStatusCode.FAILED_PRECONDITION:
-            raise ForgottenError from error
-        raise
 
-
-class ForgottenError(Exception):
-    """The server has dropped an update whose workflow task failed."""
+    for _ in range(TRIES):
+        with suppress(NoAnswer):
+            return await send()
+    return await send()

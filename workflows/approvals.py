@@ -37,7 +37,7 @@ REMEMBERED = 1_000
 SOON = timedelta(milliseconds=1)
 
 RulingOf = Callable[[str, Effect, JsonObject], Ruling]
-Occasion = Literal["asked", "reminder", "escalation", "vote", "decided", "expired", "refused", "closed"]
+Occasion = Literal["asked", "reminder", "escalation", "vote", "decided", "expired", "closed"]
 Witness = Callable[[Occasion, Request, str, JsonObject], None]
 """Hears of everything that happens to a request: what, to which, by whom, and the details."""
 

@@ -7,29 +7,19 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import cast
 
-from pydantic import BaseModel, ValidationError
-from temporalio.client import (
-    RPCError,
-    RPCTimeoutOrCancelledError,
-    WithStartWorkflowOperation,
-    WorkflowUpdateFailedError,
-    WorkflowUpdateHandle,
-    WorkflowUpdateStage,
-)
-from temporalio.common import WorkflowIDConflictPolicy
-from temporalio.exceptions import ApplicationError
+from pydantic import BaseModel
+from temporalio.client import RPCError, RPCTimeoutOrCancelledError, WorkflowUpdateFailedError, WorkflowUpdateHandle
 from temporalio.service import RPCStatusCode
 
+from perdure.asking import LOST, MOVING, result_of, send_question
 from perdure.cli.rendering import cut
 from perdure.cli.session import Session
-from perdure.contact import ANSWER
+from perdure.contact import failure_of
 from perdure.domain.model import JsonObject, JsonValue
 from perdure.domain.run import RunResult
+from perdure.domain.sessions import Ask
 
-__all__ = ["SESSION", "Asker", "Question", "Reply"]
-
-SESSION = "Session"
-"""Name of the workflow type."""
+__all__ = ["Asker", "Question", "Reply"]
 
 POLL = timedelta(seconds=60)
 """Longer than the server holds a poll for a reply that is not there yet."""
@@ -40,17 +30,8 @@ SUMMARY_CHARACTERS = 95
 
 FULL = frozenset({RPCStatusCode.RESOURCE_EXHAUSTED})
 """Ten questions wait already (Temporal's limit): others have to be answered first."""
-AWAY = frozenset(
-    {
-        RPCStatusCode.UNAVAILABLE,
-        RPCStatusCode.ABORTED,
-        RPCStatusCode.FAILED_PRECONDITION,
-        RPCStatusCode.NOT_FOUND,
-    }
-)
-"""The server is away, or the session closes or continues as new just now."""
-LOST = frozenset({"AcceptedUpdateCompletedWorkflow", "ContinuedAsNew", "SessionBusy"})
-"""Types of failure of updates whose run ended before they were answered: given by the server, and by the session."""
+AWAY = MOVING | {RPCStatusCode.UNAVAILABLE}
+"""The server is away, or the session moves."""
 
 
 @dataclass(frozen=True)
@@ -104,14 +85,15 @@ class Asker:
                 lost_since = None
                 return Reply(question, cast("JsonValue", await handle.result(rpc_timeout=POLL)))
             except WorkflowUpdateFailedError as error:
-                if _type(error) not in LOST:
-                    return _without_success(question, error)
+                kind, words = failure_of(error)
+                if kind not in LOST:
+                    return Reply(question, kind=kind, words=words, result=result_of(error))
             except RPCTimeoutOrCancelledError as error:
                 if isinstance(error.__cause__, asyncio.CancelledError):
                     # The SDK took a Ctrl-C for a timeout.
                     raise asyncio.CancelledError from error
-                words = self._session.no_worker()
-                self._tell(f"{words.message}; the question waits\n{words.hint}")
+                away = self._session.no_worker()
+                self._tell(f"{away.message}; the question waits\n{away.hint}")
             except RPCError as error:
                 lost_since = lost_since or time.monotonic()
                 if error.status in FULL:
@@ -123,21 +105,14 @@ class Asker:
 
     async def _send(self, question: Question) -> "WorkflowUpdateHandle[object]":
         """Send the question until the session has taken it in."""
-        start = WithStartWorkflowOperation[object, object](
-            SESSION,
+        asked = Ask(text=question.text, message_id=question.message_id)
+        handle = await send_question(
+            self._session.client,
+            self._session.settings.task_queue,
+            self._workflow_id,
             self._given,
-            id=self._workflow_id,
-            task_queue=self._session.settings.task_queue,
-            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-            static_summary=cut(question.text, SUMMARY_CHARACTERS),
-        )
-        handle = await self._session.client.start_update_with_start_workflow(  # pyright: ignore[reportUnknownMemberType] - open generic
-            "ask",
-            {"text": question.text, "message_id": question.message_id},
-            start_workflow_operation=start,
-            wait_for_stage=WorkflowUpdateStage.ACCEPTED,
-            id=question.message_id,
-            rpc_timeout=ANSWER,
+            asked,
+            summary=cut(question.text, SUMMARY_CHARACTERS),
         )
         self._joined(handle.workflow_run_id or "")
         return handle
@@ -146,19 +121,3 @@ class Asker:
         if words not in self._told:
             self._told.add(words)
             self._session.cli.out.note(words)
-
-
-def _type(error: WorkflowUpdateFailedError) -> str:
-    return (error.cause.type if isinstance(error.cause, ApplicationError) else None) or "UpdateFailed"
-
-
-def _without_success(question: Question, error: WorkflowUpdateFailedError) -> Reply:
-    """A question that ended without success; the result of its run is the first detail of the failure."""
-    cause = error.cause
-    words = cause.message if isinstance(cause, ApplicationError) else str(cause)
-    details = cause.details if isinstance(cause, ApplicationError) else ()
-    try:
-        result = RunResult.model_validate(details[0]) if details else None
-    except ValidationError:
-        result = None
-    return Reply(question, kind=_type(error), words=words, result=result)

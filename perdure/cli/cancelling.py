@@ -8,7 +8,7 @@ from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError
 
 from perdure.cli.cli import Cli
 from perdure.cli.errors import CliError, ExitCode, ended
-from perdure.cli.many import each, matching
+from perdure.cli.many import each, matching, tell_one
 from perdure.cli.session import Session, open_session
 from perdure.contact import ANSWER, Handle, answered
 
@@ -24,11 +24,7 @@ async def cancel_one(cli: Cli, run: str, reason: str) -> ExitCode:
     cli.way_back = [f"the cancellation may have been sent; `uv run starter.py status {shlex.quote(run)}` shows it"]
     await session.open_run(run)
     status = await _cancelled(session, run, reason)
-    if cli.out.is_text:
-        cli.out.text(f"run {run} is {status}")
-    else:
-        cli.out.document({"workflow_id": run, "status": status})
-    return ExitCode.SUCCESS
+    return tell_one(cli, run, status=status)
 
 
 async def cancel_many(cli: Cli, query: str, reason: str, *, yes: bool) -> ExitCode:

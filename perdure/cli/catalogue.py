@@ -10,6 +10,7 @@ from temporalio.common import SearchAttributeKey
 
 from perdure.cli.session import Session
 from perdure.cli.visibility import found
+from perdure.contact import shown_state
 from perdure.domain.errors import PerdureError
 from perdure.domain.model import JsonObject
 from perdure.loading import Definitions
@@ -19,7 +20,6 @@ from perdure.tools.builtin import register_builtins
 
 __all__ = ["AgentItem", "RunItem", "ToolItem", "agents", "run_item", "runs", "tools"]
 
-STATE = SearchAttributeKey.for_keyword("PerdureState")
 AGENT = SearchAttributeKey.for_keyword("PerdureAgent")
 MODEL = SearchAttributeKey.for_keyword("PerdureModel")
 ROOT = SearchAttributeKey.for_keyword("PerdureRoot")
@@ -74,15 +74,13 @@ async def runs(session: Session, kinds: Sequence[str], limit: int, query: str | 
 def run_item(run: WorkflowExecution) -> RunItem:
     """What the server knows of a run."""
     known, status = run.typed_search_attributes, run.status.name if run.status else "UNKNOWN"
-    state, closed = known.get(STATE), run.close_time
-    # A run that was terminated, or failed before it wrote its state, cannot have said so itself.
-    ended = {"COMPLETED": None, "RUNNING": None}.get(status, status.lower())
+    closed = run.close_time
     return RunItem(
         workflow_id=run.id,
         run_id=run.run_id,
         type=run.workflow_type,
         status=status,
-        state=ended or state or status.lower(),
+        state=shown_state(run),
         agent=known.get(AGENT),
         model=known.get(MODEL),
         root=known.get(ROOT),

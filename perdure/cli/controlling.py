@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from perdure.cli.cli import Cli
 from perdure.cli.deciding import update
 from perdure.cli.errors import ExitCode
-from perdure.cli.many import each, matching
+from perdure.cli.many import each, matching, tell_one
 from perdure.cli.session import Session, open_session
 from perdure.cli.signing import token_for
 from perdure.domain.control import ControlPayload
@@ -28,11 +28,7 @@ async def control_one(cli: Cli, run: str, order: Order) -> ExitCode:
     session = await open_session(cli)
     await session.open_run(run)
     state = await _send(session, run, order)
-    if cli.out.is_text:
-        cli.out.text(f"run {run} is {state}")
-    else:
-        cli.out.document({"workflow_id": run, "state": state})
-    return ExitCode.SUCCESS
+    return tell_one(cli, run, state=state)
 
 
 async def control_many(cli: Cli, query: str, order: Order, *, yes: bool) -> ExitCode:

@@ -7,7 +7,8 @@ from typing import cast
 
 from temporalio.client import WorkflowExecutionDescription, WorkflowExecutionStatus, WorkflowQueryFailedError
 
-from perdure.cli.asker import SESSION, Asker, Question, Reply
+from perdure.asking import SESSION
+from perdure.cli.asker import Asker, Question, Reply
 from perdure.cli.chat_listener import ChatPerson
 from perdure.cli.cli import Cli
 from perdure.cli.errors import CliError, ExitCode

@@ -6,14 +6,13 @@ import uuid
 from typing import TypeVar
 
 from temporalio.client import RPCError, WorkflowUpdateFailedError
-from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCStatusCode
 
 from perdure.cli.errors import CliError, ExitCode
 from perdure.cli.questions import family_requests
 from perdure.cli.session import Session
 from perdure.cli.signing import token_for
-from perdure.contact import NoAnswer, send_update, update_id
+from perdure.contact import NoAnswer, failure_of, send_update, update_id
 from perdure.domain.approvals import Decide, DecisionAnswer, Request, Verdict
 from perdure.domain.model import JsonObject, JsonValue, canonical_json
 
@@ -101,9 +100,7 @@ async def update(  # noqa: PLR0913 - what an update is made of
 
 
 def _refused(error: WorkflowUpdateFailedError) -> CliError:
-    cause = error.cause
-    kind = (cause.type if isinstance(cause, ApplicationError) else None) or "UpdateFailed"
-    words = cause.message if isinstance(cause, ApplicationError) else str(cause or error)
+    kind, words = failure_of(error)
     return CliError(ExitCode.of_failure(kind), kind, words)
 
 

@@ -11,12 +11,13 @@ from temporalio.service import RPCStatusCode
 from perdure.cli.events import ToolEvents
 from perdure.cli.humans import Humans
 from perdure.cli.listeners import Listener, Nobody
-from perdure.cli.questions import OVER, merged, pages, status_of
+from perdure.cli.questions import merged, pages, status_of
 from perdure.cli.session import Session
 from perdure.cli.tail import tail_chain
 from perdure.cli.terminal import Lines
 from perdure.contact import Handle, NoAnswer
 from perdure.domain.approvals import Request
+from perdure.domain.machine import ENDED
 from perdure.domain.run import RunStatus
 from perdure.embedded_worker import EmbeddedWorker
 
@@ -246,7 +247,7 @@ class Follower:
                 self._told.add(name)
                 self._listener.request(request)
         for child in status.children:
-            if child.workflow_id not in self._runs and child.state not in OVER:
+            if child.workflow_id not in self._runs and child.state not in ENDED:
                 self._watch(_Run(child.workflow_id, label=child.agent))
 
     def _waiting(self) -> Sequence[Request]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from temporalio.client import RPCError
 
+from perdure.cli.cli import Cli
 from perdure.cli.errors import CliError, ExitCode, translated
 from perdure.cli.inputs import invalid
 from perdure.cli.output import clean, table
@@ -16,7 +17,7 @@ from perdure.cli.terminal import Lines, is_terminal
 from perdure.cli.visibility import found
 from perdure.contact import NoAnswer
 
-__all__ = ["Outcome", "each", "matching", "one_or_many"]
+__all__ = ["Outcome", "each", "matching", "one_or_many", "tell_one"]
 
 AT_ONCE = 8
 QUIET_SECONDS = 2.0
@@ -58,6 +59,15 @@ def one_or_many(run: str | None, query: str | None, token: str | None) -> str | 
         message = "--token is good for one run, and --query may name many"
         raise invalid(message, "set PERDURE_SIGNING_KEY, with which each of them is signed")
     return query
+
+
+def tell_one(cli: Cli, run: str, **now: str) -> ExitCode:
+    """Tell what one run is now: its state or its status, under that name."""
+    if cli.out.is_text:
+        cli.out.text(f"run {run} is {', '.join(now.values())}")
+    else:
+        cli.out.document({"workflow_id": run, **now})
+    return ExitCode.SUCCESS
 
 
 async def matching(session: Session, query: str) -> list[str]:

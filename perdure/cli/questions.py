@@ -9,13 +9,13 @@ from perdure.cli.session import Session
 from perdure.contact import ANSWER, Handle, NoAnswer, answered
 from perdure.domain.approvals import Request
 from perdure.domain.control import PageRequest
+from perdure.domain.machine import ENDED
 from perdure.domain.messages import MessagePage
-from perdure.domain.run import RunState, RunStatus
+from perdure.domain.run import RunStatus
 
 __all__ = ["PAGE", "Page", "family_requests", "merged", "pages", "status_of"]
 
 PAGE = 100
-OVER = frozenset({RunState.COMPLETED, RunState.FAILED, RunState.CANCELLED})
 MAX_CHILDREN = 200
 
 
@@ -48,7 +48,7 @@ async def family_requests(session: Session, workflow_id: str) -> list[Request]:
     told, waiting, seen = {workflow_id: status.pending}, list(status.children), {workflow_id}
     while waiting and len(seen) < MAX_CHILDREN:
         child = waiting.pop(0)
-        if child.workflow_id in seen or child.state in OVER:
+        if child.workflow_id in seen or child.state in ENDED:
             continue
         seen.add(child.workflow_id)
         below = await _status_or_none(session.handle(child.workflow_id))

@@ -54,23 +54,30 @@ async def serve(  # noqa: PLR0913, PLR0917 - typer calls it by keyword
     On loopback it is for one person, who may do everything. Elsewhere a reverse proxy has to say who is calling.
     """
     from perdure.cli.session import open_session
-    from perdure.identity import Signer
-    from perdure.listening import address_of, serve_until
     from perdure.observability import configure_logging
-    from perdure.process import end_signal
-    from perdure.serve.app import create_app
     from perdure.settings import load_settings
-    from perdure.streams import streams_from
 
     settings = load_settings()
     people = _people(host, user, user_header, roles_header, role or [], trusted_proxy or [])
     hosts = _hosts(settings, host, allowed_host or [])
-    signer = Signer(settings.signing_key) if settings.signing_key else None
-    streams = streams_from(settings)
     session = await open_session(cli)
     listening = _listen(host, port)
     configure_logging(json=not cli.out.is_text)
-    ended = end_signal()
+    await _serve(session, people, hosts, host, listening)
+
+
+async def _serve(
+    session: "Session", people: "People", hosts: Sequence[str], host: str, listening: socket.socket
+) -> None:
+    from perdure.identity import Signer
+    from perdure.listening import address_of, serve_until
+    from perdure.process import end_signal
+    from perdure.serve.app import create_app
+    from perdure.streams import streams_from
+
+    cli, settings = session.cli, session.settings
+    signer = Signer(settings.signing_key) if settings.signing_key else None
+    streams, ended = streams_from(settings), end_signal()
     app = create_app(
         session.client,
         settings,
@@ -83,8 +90,7 @@ async def serve(  # noqa: PLR0913, PLR0917 - typer calls it by keyword
         ready=_ready(session),
         ended=ended,
     )
-    address = address_of(host, listening)
-    _announce(cli, address, people, signed=signer is not None)
+    _announce(cli, address_of(host, listening), people, signed=signer is not None)
     try:
         await serve_until(ended, app, listening)
     finally:
@@ -95,8 +101,9 @@ def _people(  # noqa: PLR0913, PLR0917 - the options
     host: str, user: str | None, user_header: str, roles_header: str, roles: list[str], proxies: list[str]
 ) -> "People":
     from perdure.cli.deciding import me
+    from perdure.domain.identity import MAX_NAME
     from perdure.listening import is_loopback
-    from perdure.serve.people import MAX_NAME, People, networks
+    from perdure.serve.people import People, networks
 
     if user_header:
         if user is not None:

@@ -12,7 +12,7 @@ from temporalio.client import RPCError, WorkflowExecution
 from temporalio.converter import DataConverter
 from temporalio.service import RPCStatusCode
 
-from perdure.cli.asker import SESSION
+from perdure.asking import SESSION
 from perdure.cli.catalogue import LATEST, run_item
 from perdure.cli.inbox import type_filter
 from perdure.cli.session import Session

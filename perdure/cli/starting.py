@@ -18,7 +18,7 @@ from perdure.cli.live import listening
 from perdure.cli.outcome import outcome_of, report
 from perdure.cli.rendering import PROGRAM, cut, way_back
 from perdure.cli.session import Session, open_session
-from perdure.contact import ANSWER
+from perdure.contact import ANSWER, MAX_ID, is_id
 from perdure.embedded_worker import EmbeddedWorker
 from perdure.pollers import recent_pollers
 
@@ -26,7 +26,6 @@ __all__ = ["Started", "check_id", "start"]
 
 SUMMARY_CHARACTERS = 95
 """The server takes 400 bytes of summary."""
-MAX_ID = 1_000
 
 
 @dataclass(frozen=True)
@@ -71,7 +70,7 @@ class Started:
 
 def check_id(workflow_id: str, source: str) -> str:
     """The id, if Temporal takes it; `source` is how the error calls it."""
-    if not workflow_id.strip() or len(workflow_id.encode()) > MAX_ID or not workflow_id.isprintable():
+    if not is_id(workflow_id):
         raise invalid(f"{source}: an id is 1 to {MAX_ID} printable characters")
     return workflow_id
 

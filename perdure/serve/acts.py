@@ -10,7 +10,7 @@ from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCStatusCode
 
-from perdure.contact import ANSWER, send_update, update_id
+from perdure.contact import ANSWER, MAX_ID, is_id, send_update, update_id
 from perdure.domain.approvals import Decide, DecisionAnswer
 from perdure.domain.control import ControlPayload, SteerAnswer, SteerPayload
 from perdure.domain.identity import Role
@@ -24,7 +24,6 @@ __all__ = ["CONTROLS", "Acts", "Signs", "Started"]
 AGENT = "Agent"
 SUMMARY_CHARACTERS = 95
 """The server takes 400 bytes of summary."""
-MAX_ID = 1_000
 CONTROLS = ("pause", "resume", "interrupt", "stop")
 TOKEN_SECONDS = 120
 """How long a token of ours is good: the way from here to the worker."""
@@ -70,7 +69,7 @@ class Acts:
 
     async def start(self, person: Person, given: AgentInput, workflow_id: str) -> Started:
         """Start a run; raises Problem: 409 when one with this id is open, 422 for an id that cannot be one."""
-        if not workflow_id.strip() or len(workflow_id.encode()) > MAX_ID or not workflow_id.isprintable():
+        if not is_id(workflow_id):
             words = f"id: 1 to {MAX_ID} printable characters"
             raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "InvalidInput", words, fields=["id"])
         person.must(Role.OPERATOR)

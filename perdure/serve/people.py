@@ -7,13 +7,10 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from starlette.requests import HTTPConnection
 
-from perdure.domain.identity import Role
+from perdure.domain.identity import MAX_NAME, Role
 from perdure.serve.problems import Problem
 
-__all__ = ["MAX_NAME", "Network", "People", "Person", "networks", "parse_roles"]
-
-MAX_NAME = 200
-"""Characters of a name, as in every decision."""
+__all__ = ["Network", "People", "Person", "networks", "parse_roles"]
 
 Network = IPv4Network | IPv6Network
 

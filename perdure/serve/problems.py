@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from http import HTTPStatus
 
 from temporalio.client import RPCError, RPCTimeoutOrCancelledError, WorkflowUpdateFailedError
-from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCStatusCode
 
-from perdure.contact import NoAnswer
+from perdure.contact import NoAnswer, failure_of
 from perdure.domain.approvals import DecisionAnswer
 from perdure.domain.errors import PerdureError, StoreUnavailable
 
@@ -81,9 +80,7 @@ def translated(error: Exception) -> Problem | None:
 
 
 def _refused(error: WorkflowUpdateFailedError) -> Problem:
-    cause = error.cause
-    kind = (cause.type if isinstance(cause, ApplicationError) else None) or "UpdateFailed"
-    words = cause.message if isinstance(cause, ApplicationError) else str(cause or error)
+    kind, words = failure_of(error)
     return Problem(REFUSED.get(kind, HTTPStatus.CONFLICT), kind, words)
 
 

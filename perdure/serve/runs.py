@@ -18,7 +18,7 @@ from temporalio.common import SearchAttributeKey
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCStatusCode
 
-from perdure.contact import ANSWER, Handle, NoAnswer, answered, waiting_runs
+from perdure.contact import ANSWER, Handle, NoAnswer, answered, shown_state, waiting_runs
 from perdure.domain.approvals import Request, RequestId
 from perdure.domain.control import PageRequest
 from perdure.domain.errors import ErrorInfo
@@ -37,7 +37,6 @@ LOOK = timedelta(seconds=5)
 PATIENCE = 15.0
 """Seconds for all queries of one inbox: where no worker is, each of them waits for its own timeout."""
 
-STATE = SearchAttributeKey.for_keyword("PerdureState")
 AGENT = SearchAttributeKey.for_keyword("PerdureAgent")
 ROOT = SearchAttributeKey.for_keyword("PerdureRoot")
 COST = SearchAttributeKey.for_float("PerdureCostUsd")
@@ -84,13 +83,12 @@ class Run:
     def of(cls, found: WorkflowExecution) -> "Run":
         """From a listing or a description."""
         known, status = found.typed_search_attributes, found.status.name if found.status else "UNKNOWN"
-        ended = {"COMPLETED": None, "RUNNING": None}.get(status, status.lower())
         return cls(
             workflow_id=found.id,
             run_id=found.run_id,
             type=found.workflow_type,
             status=status,
-            state=ended or known.get(STATE) or status.lower(),
+            state=shown_state(found),
             agent=known.get(AGENT) or "",
             root=known.get(ROOT) or found.root_id or found.id,
             cost_usd=known.get(COST),

@@ -1,14 +1,16 @@
 """The stores that every test of the contract runs against: a folder, and a real Redis where one is installed."""
 
 import shutil
-import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
 
 import pytest
+from redis import Redis
+from redis.backoff import ConstantBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.retry import Retry
 
 from perdure.streams.files import FileStreams
 from perdure.streams.lines import Lines
@@ -29,17 +31,11 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         path = Path(place) / "s"
         command = [SERVER, "--port", "0", "--unixsocket", str(path), "--save", "", "--dir", str(folder)]
         with subprocess.Popen(command, stdout=subprocess.DEVNULL) as server:
-            _answers(path)
+            patient = Retry(ConstantBackoff(0.02), 1_000)
+            with Redis(unix_socket_path=str(path), retry=patient, retry_on_error=[RedisConnectionError]) as client:
+                client.ping()  # pyright: ignore[reportUnknownMemberType] - open arguments
             yield f"unix://{path}?db=0"
             server.terminate()
-
-
-def _answers(path: Path, seconds: float = 20) -> None:
-    end = time.monotonic() + seconds
-    with socket.socket(socket.AF_UNIX) as line:
-        while line.connect_ex(str(path)):
-            assert time.monotonic() < end, f"redis-server does not answer within {seconds} s"
-            time.sleep(0.02)
 
 
 @pytest.fixture(params=["files", "redis"])
