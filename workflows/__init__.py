@@ -1,8 +1,10 @@
-"""Deterministic code: what an agent run decides. `WORKFLOWS` is the one list for worker, replayer and tests."""
+"""Deterministic code: what runs and patterns decide. `WORKFLOWS` is the one list for worker, replayer and tests."""
 
 from workflows.agent import Agent
+from workflows.patterns.parallel import Parallel
+from workflows.patterns.vote import Vote
 from workflows.session import Session
 
 __all__ = ["WORKFLOWS"]
 
-WORKFLOWS = (Agent, Session)
+WORKFLOWS = (Agent, Session, Parallel, Vote)

@@ -45,7 +45,7 @@ async def prepare(given: AgentInput) -> Setup:
     try:
         return await workflow.execute_activity(
             "run.prepare",
-            given,
+            given.own,
             result_type=Setup,
             start_to_close_timeout=timedelta(seconds=30),
             heartbeat_timeout=HEARTBEAT,

@@ -1,9 +1,7 @@
 """The desk where decisions and control actions come in: who says it, to which run it belongs, what becomes of it."""
 
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
 from perdure.domain.approvals import Decide, DecisionAnswer, SignalDecision, Verdict
@@ -12,6 +10,7 @@ from perdure.domain.identity import Identity, Role, TokenCheck
 from perdure.domain.machine import Verb
 from perdure.domain.run import RunState
 from workflows import telling
+from workflows.children import tell_child
 from workflows.run import AgentRun
 
 if TYPE_CHECKING:
@@ -72,7 +71,7 @@ class Desk:
         run, name = self._run, decision.request_id
         found = run.elsewhere.find(name)
         if len(found) == 1 and not run.approvals.knows(name):
-            await _tell(found[0].workflow_id, verdict, decision)
+            await tell_child(found[0].workflow_id, verdict, decision)
             return
         decide = Decide(verdict=verdict, **decision.model_dump())
         who, _, refused = await self._who_decides(decide) if decision.token else (None, "", "")
@@ -142,6 +141,8 @@ class Desk:
         held = run.control.paused
         position = run.control.steer(steer)
         run.journal.add("control", by, {"verb": "steer", "mode": steer.mode, "id": steer.id}, event="control")
+        if run.conducts:  # those below do the work
+            await self._tell_children("steer", steer.model_copy(update={"by": by, "token": None}))
         if held and not run.control.paused:
             await self._tell_children("resume", ControlPayload(by=by, reason="steered"))
         return position
@@ -150,12 +151,6 @@ class Desk:
         data: JsonObject = {"verb": verb, "reason": payload.reason, "signed": bool(payload.token)}
         self._run.journal.add("control", by, data, event="control")
 
-    async def _tell_children(self, verb: str, payload: ControlPayload) -> None:
+    async def _tell_children(self, verb: str, payload: ControlPayload | SteerPayload) -> None:
         for identity in self._run.open_children:
-            # By id alone: the child may have continued as new, and its handle names its first run.
-            await _tell(identity, verb, payload)
-
-
-async def _tell(workflow_id: str, signal: str, payload: SignalDecision | ControlPayload) -> None:
-    with suppress(ApplicationError):  # it has not started or has closed: there is nothing to tell it
-        await workflow.get_external_workflow_handle(workflow_id).signal(signal, payload)
+            await tell_child(identity, verb, payload)

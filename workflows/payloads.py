@@ -14,14 +14,16 @@ from temporalio.exceptions import ApplicationError
 from perdure.domain.archive import SLICE, Slice
 from perdure.domain.explain import explain
 from perdure.domain.model import JsonValue
+from perdure.domain.run import AgentInput
 
-__all__ = ["answer", "is_carried", "parse"]
+__all__ = ["answer", "is_carried", "own", "parse"]
 
 MARGIN = 20
 """Levels that what people send may come to lie deeper."""
 
 M = TypeVar("M", bound=BaseModel)
 A = TypeVar("A")
+I = TypeVar("I", bound=AgentInput)  # noqa: E741 - an input
 
 
 def parse(model: type[M], payload: Sequence[JsonValue], what: str) -> M:
@@ -40,6 +42,16 @@ def parse(model: type[M], payload: Sequence[JsonValue], what: str) -> M:
         return model.model_validate_json(text)
     except ValidationError as error:
         raise _invalid(f"{what}: {explain(error)}") from None
+
+
+def own(given: I) -> I:
+    """Refuse a lineage that the server does not confirm: only a run that starts others may set it."""
+    parent = workflow.info().parent
+    if given.lineage is not None and (parent is None or parent.workflow_id != given.lineage.parent):
+        raise _invalid(
+            f"input of {workflow.info().workflow_type}: lineage: it is set by runs that delegate; leave it out"
+        )
+    return given
 
 
 def _invalid(message: str) -> ApplicationError:

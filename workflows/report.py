@@ -1,7 +1,9 @@
 """What the query `status` says of a run."""
 
+from temporalio import workflow
+
 from perdure.domain.approvals import fitting
-from perdure.domain.run import RunStatus
+from perdure.domain.run import Progress, RunStatus
 from workflows.run import AgentRun
 
 __all__ = ["status"]
@@ -22,10 +24,19 @@ def status(run: AgentRun) -> RunStatus:
         left={} if setup is None else _left(run),
         queued=run.control.queued,
         children=tuple(run.children.values()),
+        plan=tuple(run.plan),
+        progress=_progress(run),
         warnings=tuple(run.warnings),
         notices=tuple(run.notices),
         policy_digest="" if setup is None else setup.policy_digest,
     )
+
+
+def _progress(run: AgentRun) -> Progress | None:
+    if run.progress is None:
+        return None
+    end = workflow.now() if run.ended is None else run.ended.at
+    return run.progress.model_copy(update={"elapsed": round((end - run.control.started).total_seconds(), 1)})
 
 
 def _left(run: AgentRun) -> dict[str, int | float | str | None]:

@@ -16,7 +16,7 @@ from perdure.domain.log import Log
 from perdure.domain.messages import ToolResultMessage, UserMessage
 from perdure.domain.model import JsonObject, JsonValue
 from perdure.domain.policy import Call, Policy, Ruling, rule_for, stricter
-from perdure.domain.run import AgentInput, Basis, Child, Notice, RunResult, RunState, Setup, StopReason
+from perdure.domain.run import AgentInput, Basis, Child, Notice, Progress, RunResult, RunState, Setup, StopReason
 from perdure.domain.tokens import Calibration
 from perdure.domain.tools import CallState, Effect, ToolSpec
 from workflows.approvals import Approvals
@@ -90,6 +90,11 @@ class AgentRun:
         """The tool calls of a turn that is not over."""
         self.steps = Steps()
         self.children: dict[str, Child] = {}
+        self.conducts = False
+        """Whether the work is done by the runs below: then they hear what this one is told."""
+        self.progress: Progress | None = None
+        self.plan: list[JsonValue] = []
+        """The plan as the status shows it."""
         self.ended: Ended | None = None
         self.notices: list[Notice] = []
         self.tokens: dict[str, None] = {}
@@ -267,11 +272,11 @@ class AgentRun:
         """The run has reached its goal."""
         if output == "":
             self.warnings.append("the final answer of the model was empty")
-        return self._end(StopReason.COMPLETED, output, None)
+        return self.end(StopReason.COMPLETED, output, None)
 
     def result(self, reason: StopReason, error: ErrorInfo | None = None) -> RunResult:
         """The run ends short of its goal; its output is the last text of the model."""
-        return self._end(reason, self.said, error)
+        return self.end(reason, self.said, error)
 
     @property
     def said(self) -> str:
@@ -280,7 +285,8 @@ class AgentRun:
         texts = (message.text for message in reversed(here) if message.kind == "assistant")
         return next((text for text in texts if text), self.said_before)
 
-    def _end(self, reason: StopReason, output: JsonValue, error: ErrorInfo | None) -> RunResult:
+    def end(self, reason: StopReason, output: JsonValue, error: ErrorInfo | None) -> RunResult:
+        """The run ends here, with this output."""
         result = RunResult(
             success=reason is StopReason.COMPLETED,
             output=output,

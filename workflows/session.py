@@ -15,10 +15,10 @@ from perdure.domain.run import RunResult, RunState, StopReason
 from perdure.domain.sessions import Ask, SessionInput, SessionResult
 from perdure.domain.state import Answer, Carried, SessionState
 from workflows import calls
-from workflows.agent import CANCELLED_SECONDS
 from workflows.carry import Rollover, archive, reopen, restore, snapshot
 from workflows.control import RolloverError
 from workflows.handlers import Handlers
+from workflows.lifetime import CANCELLED_SECONDS
 from workflows.loop import run_agent
 from workflows.payloads import is_carried, parse
 from workflows.questions import Questions

@@ -61,6 +61,15 @@ class Steps:
             self._closed.append(_result(run, self.current, workflow.now()))
             self.current = None
 
+    @property
+    def closed(self) -> tuple[StepResult, ...]:
+        """Steps of this run that are over."""
+        return tuple(self._closed)
+
+    def add(self, step: StepResult) -> None:
+        """Note a step of a pattern, which is a run of its own."""
+        self._closed.append(step)
+
     def report(self, run: "AgentRun", page: "PageRequest") -> WorkflowResult | Slice:
         """The steps of a page (from 0), and the totals of the whole."""
         shown = [*self._closed]

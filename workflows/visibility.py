@@ -82,6 +82,8 @@ def _details(run: AgentRun) -> str:
     lines = [f"**{control.state}**" + (f", waiting for {control.waiting_for}" if control.waiting_for else "")]
     if run.is_prepared:
         lines.append(f"Agent `{run.setup.agent.name}` on `{run.setup.model}`")
+    if run.progress is not None:
+        lines.append(f"{run.progress.stage}: {run.progress.done} of {run.progress.total} steps")
     cost = f", {spent.cost_usd:.4f} USD" if spent.priced else ""
     lines.append(f"Turns: {spent.turns}, tool calls: {spent.tool_calls}, tokens: {spent.tokens}{cost}")
     lines += [f"- `{request.request_id}` {request.title}" for request in run.pending]

@@ -26,7 +26,7 @@ def describe(workflow: type) -> WorkflowInfo:
     return WorkflowInfo(
         name=name,
         description=" ".join((inspect.getdoc(workflow) or "").split("\n\n", maxsplit=1)[0].split()),
-        input=_model(given, INPUTS.get(name, AgentInput)),
+        input=_model(given, INPUTS.get(name) or getattr(workflow, "takes", AgentInput)),
         result=_model(hints.get("return"), RunResult),
     )
 

@@ -28,12 +28,14 @@ __all__ = [
     "ModelReply",
     "ModelRequest",
     "Notice",
+    "Progress",
     "RunResult",
     "RunState",
     "RunStatus",
     "Setup",
     "StopReason",
     "Usage",
+    "Used",
 ]
 
 MAX_GOAL_BYTES = 512 * 1024
@@ -90,6 +92,11 @@ class AgentInput(Partial, frozen=True):
         if (size := len(self.first_message.encode())) > MAX_GOAL_BYTES:
             msg = f"goal and context are {size} bytes, at most {MAX_GOAL_BYTES} fit: put documents into workspace files"
             raise ValueError(msg)
+        return self
+
+    @property
+    def own(self) -> "AgentInput":
+        """What the run itself is prepared from."""
         return self
 
     @property
@@ -218,6 +225,13 @@ class Usage(Model, frozen=True):
     cost_usd: float | None = None
 
 
+class Used(Model, frozen=True):
+    """Last detail of the failure of a run that another one started: what the other has to count."""
+
+    usage: Usage
+    tool_calls: int
+
+
 class RunResult(Model, frozen=True):
     """Result of the workflow `Agent`. `output` is text, or an object when `output_schema` was given."""
 
@@ -247,6 +261,15 @@ class Child(Model, frozen=True):
     state: RunState
 
 
+class Progress(Model, frozen=True):
+    """How far a pattern has come: its stage, the steps that have ended of those that are known, and seconds so far."""
+
+    stage: str
+    done: int
+    total: int
+    elapsed: float = 0.0
+
+
 class RunStatus(Model, frozen=True):
     """Answer of the query `status`."""
 
@@ -262,6 +285,7 @@ class RunStatus(Model, frozen=True):
     queued: tuple[str, ...] = ()
     children: tuple[Child, ...] = ()
     plan: tuple[JsonValue, ...] = ()
+    progress: Progress | None = None
     warnings: tuple[str, ...] = ()
     notices: tuple[Notice, ...] = ()
     policy_digest: str = ""

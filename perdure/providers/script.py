@@ -1,17 +1,20 @@
 """Scripts of a stand-in model: the YAML file, what is wrong with it, and which step a turn plays."""
 
 from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Self, cast
 
 import yaml
 from pydantic import AliasChoices, Field, ValidationError, field_validator, model_validator
 
-from perdure.domain.errors import ConfigurationError, PerdureError, ProviderRefused
+from perdure.domain.errors import ConfigurationError, PerdureError, ProviderRefused, UnexpectedStep
 from perdure.domain.model import JsonObject, Model
 from perdure.providers.faults import Fault, Vendor, status_error
 
-__all__ = ["Play", "Script", "ScriptError", "ScriptStep", "load_script", "plays", "scripted_error"]
+__all__ = ["Play", "Script", "ScriptError", "ScriptFile", "ScriptStep", "load_script", "plays", "scripted_error"]
+
+_QUOTED = 200
 
 
 class ScriptCall(Model, frozen=True):
@@ -74,10 +77,24 @@ class Play(Model, frozen=True):
         return None if self.answer.playable else self.errors[-1]
 
 
-class _File(Model, frozen=True):
-    """The file as it is written."""
+class _Dialogue(Model, frozen=True):
+    """Steps for the conversations whose instructions and first message, joined by a line break, fit the glob `when`."""
 
+    when: str = Field(min_length=1)
     steps: tuple[ScriptStep, ...] = Field(min_length=1)
+
+
+class _File(Model, frozen=True):
+    """The file as it is written: `steps` for every conversation, or `conversations`, of which the first that fits."""
+
+    steps: tuple[ScriptStep, ...] | None = Field(default=None, min_length=1)
+    conversations: tuple[_Dialogue, ...] | None = Field(default=None, min_length=1)
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if (self.steps is None) == (self.conversations is None):
+            raise ValueError("it must have either `steps:` or `conversations:`")
+        return self
 
 
 class Script(Model, frozen=True):
@@ -96,7 +113,25 @@ class Script(Model, frozen=True):
         return f"{self.path}: {steps} not played"
 
 
-def load_script(path: Path) -> Script:
+class ScriptFile(Model, frozen=True):
+    """Scripts in the order of the file, each with the glob of the conversations that it is for."""
+
+    path: str
+    scripts: tuple[tuple[str, Script], ...]
+
+    def script_for(self, opening: str) -> Script:
+        """The first script for a conversation that opens so; UnexpectedStep when there is none."""
+        for when, script in self.scripts:
+            if fnmatchcase(opening, when):
+                return script
+        raise UnexpectedStep(
+            f"{self.path} has no conversation for one that opens with {opening[-_QUOTED:]!r}: its globs are "
+            f"{', '.join(repr(when) for when, _ in self.scripts)}",
+            details={"script": self.path},
+        )
+
+
+def load_script(path: Path) -> ScriptFile:
     """Read and check a script; ConfigurationError names file, step and field."""
     try:
         loaded: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -108,7 +143,13 @@ def load_script(path: Path) -> Script:
         file = _File.model_validate(loaded)
     except ValidationError as error:
         raise ConfigurationError(f"The script {path} is wrong: {_wrong(error)}") from error
-    return Script(path=str(path), length=len(file.steps), plays=plays(file.steps))
+    dialogues = file.conversations or (_Dialogue(when="*", steps=file.steps or ()),)
+    return ScriptFile(
+        path=str(path),
+        scripts=tuple(
+            (each.when, Script(path=str(path), length=len(each.steps), plays=plays(each.steps))) for each in dialogues
+        ),
+    )
 
 
 def _wrong(error: ValidationError) -> str:
@@ -117,6 +158,8 @@ def _wrong(error: ValidationError) -> str:
 
 def _place(where: Sequence[int | str]) -> str:
     match where:
+        case ("conversations", int(index), *rest):
+            return f"conversation {index + 1}, {_place(rest) if rest else 'the whole'}"
         case ("steps", int(index), *fields):
             return ", ".join([f"step {index + 1}", *([f"field {'.'.join(map(str, fields))}"] if fields else [])])
         case ():

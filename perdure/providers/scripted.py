@@ -15,8 +15,8 @@ from perdure.domain.messages import (
 )
 from perdure.domain.ports import Conversation, ProviderReply, ProviderRequest, TokenUsage
 from perdure.providers.faults import Vendor
-from perdure.providers.script import Play, Script, load_script, scripted_error
-from perdure.providers.text import estimate, pieces
+from perdure.providers.script import Play, Script, ScriptFile, load_script, scripted_error
+from perdure.providers.text import estimate, opening_of, pieces
 
 __all__ = ["ScriptedProvider"]
 
@@ -32,18 +32,19 @@ class ScriptedProvider:
     """
 
     def __init__(self) -> None:
-        self._scripts: dict[Path, tuple[int, Script]] = {}
+        self._scripts: dict[Path, tuple[int, ScriptFile]] = {}
 
     def check(self, model: str) -> None:
         """Load the file: ConfigurationError says what is wrong with it, and where."""
-        self._script(model)
+        self._file(model)
 
     async def reply(self, request: ProviderRequest, progress: Callable[[str], None]) -> ProviderReply:
         """Play the step of this turn, or raise the error that it says for this attempt."""
-        script = self._script(request.model)
+        file = self._file(request.model)
         messages, turn = request.conversation.messages, request.turn
         if request.purpose == "summary":
             return _summary(request)
+        script = file.script_for(opening_of(request))
         if turn >= len(script.plays):
             raise _unexpected(script, turn, messages)
         play = script.plays[turn]
@@ -64,7 +65,7 @@ class ScriptedProvider:
     async def close(self) -> None:
         """Nothing is held open."""
 
-    def _script(self, model: str) -> Script:
+    def _file(self, model: str) -> ScriptFile:
         path = Path(model)
         try:
             changed = path.stat().st_mtime_ns

@@ -7,8 +7,9 @@ from typing import Any, NoReturn, cast
 
 from perdure.domain.messages import CallPart, SystemMessage, ToolResultMessage
 from perdure.domain.model import JsonObject
+from perdure.domain.ports import ProviderRequest
 
-__all__ = ["call_part", "estimate", "note_text", "pieces", "result_text", "sent_arguments", "whole"]
+__all__ = ["call_part", "estimate", "note_text", "opening_of", "pieces", "result_text", "sent_arguments", "whole"]
 
 NOT_RUN = "This call was not run."
 _WORD = re.compile(r"\s*\S+|\s+")
@@ -21,6 +22,12 @@ def whole(text: str) -> str:
     if text.isascii():
         return text
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def opening_of(request: ProviderRequest) -> str:
+    """Instructions and first message of a person, joined by a line break: what a conversation is known by."""
+    first = next((message.text for message in request.conversation.messages if message.kind == "user"), "")
+    return f"{request.instructions}\n{first}"
 
 
 def call_part(call_id: str, tool: str, raw: str, extra: JsonObject | None = None) -> CallPart:

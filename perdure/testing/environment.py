@@ -34,6 +34,7 @@ from worker import MAX_CHARACTERS, worker_for
 __all__ = ["ALLOW_ALL", "Environment", "agents", "eventually"]
 
 T = TypeVar("T")
+R = TypeVar("R", bound=RunResult)
 
 ASK_AGAIN = ("ContinuedAsNew", "SessionBusy")
 
@@ -62,10 +63,10 @@ class Environment:
         self.task_queue = task_queue
         self._models = models
         self._numbers = count(1)
-        self.handle: WorkflowHandle[Any, RunResult] | None = None
+        self.handle: WorkflowHandle[Any, Any] | None = None
         """The run that was started last."""
 
-    def model(self, steps: Sequence[Step] | ScriptedModel) -> str:
+    def model(self, steps: Sequence[Step] | Mapping[str, Sequence[Step]] | ScriptedModel) -> str:
         """Register a script, or a model of your own, and return the name under which a run can ask for it."""
         return self._models.add(steps if isinstance(steps, ScriptedModel) else ScriptedModel(steps))
 
@@ -75,14 +76,25 @@ class Environment:
 
     async def start(self, goal: str, **fields: Any) -> WorkflowHandle[Any, RunResult]:  # noqa: ANN401 - any JSON
         """Start a run of `Agent`; `fields` are those of its input."""
-        self.handle = await self.client.start_workflow(
-            "Agent",
+        return await self.start_pattern("Agent", RunResult, goal, **fields)
+
+    async def start_pattern(
+        self,
+        kind: str,
+        result: type[R],
+        goal: str,
+        **fields: Any,  # noqa: ANN401 - any JSON
+    ) -> WorkflowHandle[Any, R]:
+        """Start a workflow of this type, whose result is such a model; `fields` are those of its input."""
+        handle: WorkflowHandle[Any, R] = await self.client.start_workflow(
+            kind,
             {"goal": goal, **fields},
             id=f"{self.task_queue}-{next(self._numbers)}",
             task_queue=self.task_queue,
-            result_type=RunResult,
+            result_type=result,
         )
-        return self.handle
+        self.handle = handle
+        return handle
 
     async def run(self, goal: str, **fields: Any) -> RunResult:  # noqa: ANN401 - any JSON
         """Start a run and wait for its result."""
@@ -151,7 +163,7 @@ class Environment:
         """Say yes to a request of the last run."""
         await self._last().signal("approve", {"request_id": request.request_id, "approver": approver})
 
-    def _last(self) -> WorkflowHandle[Any, RunResult]:
+    def _last(self) -> WorkflowHandle[Any, Any]:
         assert self.handle is not None, "start a run first"  # noqa: S101 - for tests
         return self.handle
 

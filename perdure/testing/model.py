@@ -1,13 +1,14 @@
 """A model that plays a script, and the provider `test` behind which runs find it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 
 from perdure.domain.errors import PerdureError, UnexpectedStep
 from perdure.domain.messages import AssistantMessage, CallPart, TextPart
 from perdure.domain.model import JsonObject, JsonValue
 from perdure.domain.ports import ProviderReply, ProviderRequest, TokenUsage
-from perdure.providers.text import pieces
+from perdure.providers.text import opening_of, pieces
 
 __all__ = ["Call", "Models", "ScriptedModel", "Step", "call"]
 
@@ -35,10 +36,13 @@ class ScriptedModel:
     A summary of what leaves a long conversation takes no step: it says how many characters it was given.
     """
 
-    def __init__(self, steps: Sequence[Step]) -> None:
-        """Play these steps."""
-        self._steps = [step for step in steps if not isinstance(step, PerdureError)]
-        self._errors = _errors_before(steps)
+    def __init__(self, steps: Sequence[Step] | Mapping[str, Sequence[Step]]) -> None:
+        """Play these steps; of a mapping those of the first glob that fits instructions and first message."""
+        by_opening = steps if isinstance(steps, Mapping) else {"*": steps}
+        self._scripts = {
+            when: ([step for step in play if not isinstance(step, PerdureError)], _errors_before(play))
+            for when, play in by_opening.items()
+        }
         self.requests: list[ProviderRequest] = []
         """What the model was asked, repeated attempts included."""
         self.summaries: list[ProviderRequest] = []
@@ -53,12 +57,16 @@ class ScriptedModel:
             self.summaries.append(request)
             return _summary(request)
         self.requests.append(request)
-        turn = request.turn
-        if errors := self._errors.get(turn):
+        turn, opening = request.turn, opening_of(request)
+        found = next((script for when, script in self._scripts.items() if fnmatchcase(opening, when)), None)
+        if found is None:
+            raise UnexpectedStep(f"the script has nothing for a conversation that opens with {opening!r}")
+        steps, errors_before = found
+        if errors := errors_before.get(turn):
             raise errors.pop(0)
-        if turn >= len(self._steps):
-            raise UnexpectedStep(f"the script has {len(self._steps)} steps, but the agent asks for step {turn + 1}")
-        step = self._steps[turn]
+        if turn >= len(steps):
+            raise UnexpectedStep(f"the script has {len(steps)} steps, but the agent asks for step {turn + 1}")
+        step = steps[turn]
         parts = [step] if isinstance(step, str | Call) else list(step)
         content = tuple(
             TextPart(text=part)
@@ -69,7 +77,7 @@ class ScriptedModel:
         message = AssistantMessage(content=content, provider="test")
         for word in pieces(message.text):
             progress(word)
-        left = len(self._steps) - turn - 1
+        left = len(steps) - turn - 1
         unused = f"{left} steps of the script were never played" if left and not message.calls else ""
         stop = "calls" if message.calls else "end"
         return ProviderReply(message=message, stop=stop, usage=TokenUsage(input=10, output=5), unused=unused)

@@ -6,6 +6,7 @@ Histories of earlier releases stay as they are: a change of workflow code must r
 import asyncio
 import os
 import sys
+import tempfile
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
@@ -14,7 +15,8 @@ from typing import Any
 from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
 
 from perdure.domain.errors import ContextOverflow, Overloaded
-from perdure.testing import ALLOW_ALL, Environment, agents, call, eventually, local_server
+from perdure.testing import ALLOW_ALL, Environment, History, agents, call, eventually, local_server
+from tests.patterns.cases import CASES, Case
 from tests.replay.people import PAIR, below, broken_off, votes
 from tests.samples import Host, sample_tools
 from tests.waiting import pending, update
@@ -176,6 +178,23 @@ SETTINGS: dict[str, dict[str, Any]] = {
 """What a scenario needs of its worker."""
 
 
+async def pattern(env: Environment, case: Case) -> Handle:
+    """The case of a pattern, to its end."""
+    with tempfile.TemporaryDirectory() as folder:
+        given = {**case.input, "model": f"scripted:{case.script_file(Path(folder))}"}
+        handle = await env.client.start_workflow(case.workflow, given, id=env.task_queue, task_queue=env.task_queue)
+        await handle.result()
+    return handle
+
+
+def write(name: str, history: History) -> None:
+    """Keep the history of each run of a chain."""
+    for number, run in enumerate(history.runs):
+        path = HISTORIES / (f"{name}-{number}.json" if len(history.runs) > 1 else f"{name}.json")
+        path.write_text(run.to_json() + "\n", encoding="utf-8")
+    sys.stdout.write(f"{name}\n")
+
+
 async def main() -> None:
     """Record every scenario that has no history yet."""
     HISTORIES.mkdir(exist_ok=True)
@@ -186,11 +205,12 @@ async def main() -> None:
                 continue
             host = Host()
             async with agents(sample_tools(host), client=client, settings=SETTINGS.get(name)) as env:
-                history = await env.history(await scenario(env, host))
-            for number, run in enumerate(history.runs):
-                path = HISTORIES / (f"agent-{name}-{number}.json" if len(history.runs) > 1 else f"agent-{name}.json")
-                path.write_text(run.to_json() + "\n", encoding="utf-8")
-            sys.stdout.write(f"{name}\n")
+                write(f"agent-{name}", await env.history(await scenario(env, host)))
+        for case in CASES:
+            if any(HISTORIES.glob(f"pattern-{case.name}*.json")):
+                continue
+            async with agents(sample_tools(Host()), client=client) as env:
+                write(f"pattern-{case.name}", await env.history(await pattern(env, case)))
     sys.stdout.flush()
 
 

@@ -8,6 +8,7 @@ from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer
 
 from perdure.runtime import PerdurePlugin
+from tests.patterns.cases import CASES
 from tests.replay.record import HISTORIES, SCENARIOS
 from workflows import WORKFLOWS
 
@@ -42,6 +43,7 @@ def test_every_workflow_and_scenario_has_a_history() -> None:
     }
     assert types >= {workflow.__name__ for workflow in WORKFLOWS}
     missing = [each.__name__ for each in SCENARIOS if not any(HISTORIES.glob(f"agent-{each.__name__}*.json"))]
+    missing += [case.name for case in CASES if not any(HISTORIES.glob(f"pattern-{case.name}*.json"))]
     assert missing == []
 
 

@@ -1,0 +1,1 @@
+"""Patterns on a real server, and their rules by themselves."""

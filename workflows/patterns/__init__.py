@@ -1,0 +1,1 @@
+"""Patterns of several agents: each one small workflow over child runs."""
