@@ -1,8 +1,9 @@
 """The one plugin that makes client, worker, replayer and tests agree: payloads, sandbox, what fails a workflow."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Any, TypedDict
 
 from pydantic import ValidationError
@@ -31,6 +32,8 @@ __all__ = ["DATA_CONVERTER", "PASSTHROUGH", "TIMING", "PerdurePlugin", "Timing",
 
 PASSTHROUGH = ("perdure.domain", "pydantic", "jsonschema", "jsonschema_specifications", "referencing", "rpds", "attrs")
 """Pure modules that workflows share with the worker instead of importing them again for every run."""
+OUR_WORKFLOWS = "workflows"
+"""Shared too, but for the replay gate: to import them again costs 80 ms and half a megabyte for every run."""
 
 
 class Timing(TypedDict):
@@ -110,9 +113,9 @@ def converter_for(storage: Storage | None) -> DataConverter:
     )
 
 
-def _sandbox(runner: WorkflowRunner | None) -> WorkflowRunner:
+def _sandbox(runner: WorkflowRunner | None, shared: Sequence[str]) -> WorkflowRunner:
     if isinstance(runner, SandboxedWorkflowRunner):
-        runner = replace(runner, restrictions=runner.restrictions.with_passthrough_modules(*PASSTHROUGH))
+        runner = replace(runner, restrictions=runner.restrictions.with_passthrough_modules(*shared))
     return GuardedRunner(runner or SandboxedWorkflowRunner())
 
 
@@ -121,15 +124,17 @@ class PerdurePlugin(SimplePlugin):
 
     Only a pydantic ValidationError fails a workflow by itself: any other unforeseen exception keeps the run open,
     waiting for a worker with mended code (a rollback completes it). Without `storage` nothing is encrypted,
-    compressed or stored outside of histories: that is for replaying plain histories and for tests.
+    compressed or stored outside of histories: that is for replaying plain histories and for tests. `strict` also
+    keeps our own workflow modules in the sandbox, where every I/O, clock and random number is refused.
     """
 
-    def __init__(self, storage: Storage | None = None) -> None:
+    def __init__(self, storage: Storage | None = None, *, strict: bool = False) -> None:
         """Build the plugin."""
+        shared = PASSTHROUGH if strict else (*PASSTHROUGH, OUR_WORKFLOWS)
         super().__init__(  # pyright: ignore[reportUnknownMemberType] - the base leaves a Callable open
             "perdure",
             data_converter=converter_for(storage),
-            workflow_runner=_sandbox,
+            workflow_runner=partial(_sandbox, shared=shared),
             workflow_failure_exception_types=[ValidationError],
         )
 

@@ -23,8 +23,8 @@ def read(path: Path) -> WorkflowHistory:
 
 
 def replayer() -> Replayer:
-    """A replayer as workers are configured."""
-    return Replayer(workflows=WORKFLOWS, plugins=[PerdurePlugin()])
+    """A replayer as workers are configured, but with all of our code in the sandbox."""
+    return Replayer(workflows=WORKFLOWS, plugins=[PerdurePlugin(strict=True)])
 
 
 @pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.stem)
