@@ -63,7 +63,7 @@ class Pattern(Handlers):
 
     def reached(self) -> Found:
         """What it has come to when it ends early, by a stop or a limit; a pattern that knows better says so."""
-        return Found(self.team.reached)
+        return Found(self.team.reached, self.team.kept or {})
 
     @property
     def name(self) -> str:
