@@ -7,7 +7,7 @@ from perdure.domain.approvals import Request, RequestKind, Verdict
 from perdure.domain.errors import ErrorInfo
 from perdure.domain.messages import Message
 from perdure.domain.model import JsonObject, JsonValue
-from perdure.domain.run import RunResult, RunStatus, StopReason, Usage
+from perdure.domain.run import Progress, RunResult, RunStatus, StopReason, Usage
 
 __all__ = [
     "PROGRAM",
@@ -179,6 +179,18 @@ def _error_words(error: ErrorInfo | None) -> str:
     return "" if error is None else f": {clean(error.message)} ({error.type})"
 
 
+def plan_words(item: JsonValue) -> str:
+    """One item of a plan."""
+    if not isinstance(item, dict):
+        return shown_json(item)
+    return f"{item.get('status', '')!s:<8} {item.get('id', '')}: {item.get('text', '')}"
+
+
+def progress_words(progress: Progress) -> str:
+    """How far a pattern has come."""
+    return f"{progress.stage}: {progress.done} of {progress.total} steps, {progress.elapsed:.1f} s"
+
+
 def status_lines(status: RunStatus) -> list[str]:
     """The part of a status that only the run itself knows."""
     left = {name: value for name, value in status.left.items() if value is not None}
@@ -188,6 +200,8 @@ def status_lines(status: RunStatus) -> list[str]:
         ("agent", [f"{status.agent} on {status.model}"] if status.agent else []),
         ("used", [usage_words(status.turn, status.tool_calls, status.usage)]),
         ("left", [", ".join(f"{name} {value}" for name, value in left.items())] if left else []),
+        ("progress", [] if status.progress is None else [progress_words(status.progress)]),
+        ("plan", [plan_words(item) for item in status.plan]),
         ("queued", [cut(text, SHORT_RESULT) for text in status.queued]),
         ("children", [f"{child.workflow_id} ({child.agent}): {child.state}" for child in status.children]),
         ("warnings", [*status.warnings]),
