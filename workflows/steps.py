@@ -32,6 +32,8 @@ class Steps:
         self.base = end_of(self.pages)
         self.current = current
         self._closed: list[StepResult] = []
+        self.score: float | None = None
+        """How good the output of a pattern was found to be, from 0 to 1."""
 
     @property
     def total(self) -> int:
@@ -98,6 +100,7 @@ def _whole(run: "AgentRun", total: int) -> WorkflowResult:
         step_results=(),
         total_duration_ms=_milliseconds(run.control.started, now),
         total_tokens=run.total.tokens,
+        evaluation_score=run.steps.score,
         stop_reason=None if ended is None else ended.result.stop_reason,
         total=total,
     )

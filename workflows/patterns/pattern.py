@@ -1,11 +1,12 @@
 """The base of every pattern: a run that people steer and see like any other, whose work is done by those below it."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import ClassVar, TypeVar
 
 from perdure.domain.model import JsonValue
 from perdure.domain.patterns.steps import Found, PatternInput, PatternResult
-from perdure.domain.run import RunState
+from perdure.domain.run import RunState, StopReason
 from workflows import calls
 from workflows.control import RunEndedError
 from workflows.handlers import Handlers
@@ -47,18 +48,22 @@ class Pattern(Handlers):
         run.begin(taken)
         run.prepared(await calls.prepare(taken))
         run.control.enter(RunState.EXECUTING)
-        details: Mapping[str, object] = {}
         try:
             found = await work(taken)
-            details = found.details
-            if found.error is None:
-                ended = run.completed(found.output)
-            else:
-                ended = run.end(found.reason, found.output, found.error)
+            reason = StopReason.COMPLETED if found.error is None else found.reason
         except RunEndedError as end:
             run.approvals.close()
-            ended = run.end(end.reason, self.team.reached, end.error)
-        return result.model_validate({**ended.model_dump(), **details, "steps": run.steps.closed})
+            found, reason = replace(self.reached(), error=end.error), end.reason
+        run.warnings.extend(found.warnings)
+        run.steps.score = found.score
+        done = reason is StopReason.COMPLETED
+        ended = run.completed(found.output) if done else run.end(reason, found.output, found.error)
+        beyond = {**found.details, "evaluation_score": found.score, "steps": run.steps.closed}
+        return result.model_validate({**ended.model_dump(), **beyond})
+
+    def reached(self) -> Found:
+        """What it has come to when it ends early, by a stop or a limit; a pattern that knows better says so."""
+        return Found(self.team.reached)
 
     @property
     def name(self) -> str:

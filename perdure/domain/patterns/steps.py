@@ -52,9 +52,13 @@ class PatternInput(AgentInput, frozen=True):
 
 
 class PatternResult(RunResult, frozen=True):
-    """Result of every pattern: that of a run, and its steps with what each came to."""
+    """Result of every pattern: that of a run, and its steps with what each came to.
+
+    `evaluation_score` (0 to 1) is how good the output was found to be, None when the pattern does not score it.
+    """
 
     steps: tuple[StepResult, ...] = ()
+    evaluation_score: float | None = None
 
 
 @dataclass(frozen=True)
@@ -162,6 +166,10 @@ class Found:
     error: ErrorInfo | None = None
     reason: StopReason = StopReason.ERROR
     """Why it ended, when there is an error."""
+    warnings: tuple[str, ...] = ()
+    """What people should know of a result, also of a successful one."""
+    score: float | None = None
+    """The `evaluation_score` of the result."""
 
 
 def text_of(value: JsonValue) -> str:
