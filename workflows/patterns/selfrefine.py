@@ -81,6 +81,6 @@ class SelfRefine(Pattern):
         """The best draft so far."""
         best = kept(self._drafts)
         satisfied = best is not None and best.satisfied
-        missed = "" if satisfied else "the critic was not satisfied with any draft"
+        missed = "" if satisfied else "the critic was never satisfied"
         details = {"drafts": tuple(self._drafts), "satisfied": satisfied}
         return concluded(self._drafts, best, missed, details, "draft")

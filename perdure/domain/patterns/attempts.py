@@ -129,7 +129,8 @@ def concluded(
         if each.unscored is not None
     ]
     score = "no score" if best.score is None else f"score {best.score:g}"
-    short = [f"{missed} in {len(attempts)}: the best is {name} {best.number} with {score}"] if missed else []
+    many = name if len(attempts) == 1 else f"{name}s"
+    short = [f"{missed} in {len(attempts)} {many}: the best is {name} {best.number} with {score}"] if missed else []
     beyond = {**details, "best": best.number, "score": best.score}
     return Found(best.output, beyond, warnings=(*short, *lost), score=best.score)
 
