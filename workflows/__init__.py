@@ -1,10 +1,14 @@
 """Deterministic code: what runs and patterns decide. `WORKFLOWS` is the one list for worker, replayer and tests."""
 
 from workflows.agent import Agent
+from workflows.patterns.iterative import Iterative
+from workflows.patterns.linear import Linear
 from workflows.patterns.parallel import Parallel
+from workflows.patterns.reflexion import Reflexion
+from workflows.patterns.selfrefine import SelfRefine
 from workflows.patterns.vote import Vote
 from workflows.session import Session
 
 __all__ = ["WORKFLOWS"]
 
-WORKFLOWS = (Agent, Session, Parallel, Vote)
+WORKFLOWS = (Agent, Session, Linear, Iterative, SelfRefine, Reflexion, Parallel, Vote)
