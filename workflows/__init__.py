@@ -1,10 +1,15 @@
 """Deterministic code: what runs and patterns decide. `WORKFLOWS` is the one list for worker, replayer and tests."""
 
 from workflows.agent import Agent
+from workflows.patterns.best_of import BestOf
+from workflows.patterns.consensus import Consensus
+from workflows.patterns.debate import Debate
+from workflows.patterns.map_reduce import MapReduce
 from workflows.patterns.parallel import Parallel
+from workflows.patterns.synthesis import Synthesis
 from workflows.patterns.vote import Vote
 from workflows.session import Session
 
 __all__ = ["WORKFLOWS"]
 
-WORKFLOWS = (Agent, Session, Parallel, Vote)
+WORKFLOWS = (Agent, Session, BestOf, Consensus, Debate, MapReduce, Parallel, Synthesis, Vote)
