@@ -1,14 +1,33 @@
 """Deterministic code: what runs and patterns decide. `WORKFLOWS` is the one list for worker, replayer and tests."""
 
 from workflows.agent import Agent
+from workflows.patterns.best_of import BestOf
+from workflows.patterns.consensus import Consensus
+from workflows.patterns.debate import Debate
 from workflows.patterns.iterative import Iterative
 from workflows.patterns.linear import Linear
+from workflows.patterns.map_reduce import MapReduce
 from workflows.patterns.parallel import Parallel
 from workflows.patterns.reflexion import Reflexion
 from workflows.patterns.selfrefine import SelfRefine
+from workflows.patterns.synthesis import Synthesis
 from workflows.patterns.vote import Vote
 from workflows.session import Session
 
 __all__ = ["WORKFLOWS"]
 
-WORKFLOWS = (Agent, Session, Linear, Iterative, SelfRefine, Reflexion, Parallel, Vote)
+WORKFLOWS = (
+    Agent,
+    Session,
+    BestOf,
+    Consensus,
+    Debate,
+    Iterative,
+    Linear,
+    MapReduce,
+    Parallel,
+    Reflexion,
+    SelfRefine,
+    Synthesis,
+    Vote,
+)
