@@ -57,6 +57,7 @@ class Pattern(Handlers):
                 ended = run.end(found.reason, found.output, found.error)
         except RunEndedError as end:
             run.approvals.close()
+            details = self.team.kept or {}
             ended = run.end(end.reason, self.team.reached, end.error)
         return result.model_validate({**ended.model_dump(), **details, "steps": run.steps.closed})
 

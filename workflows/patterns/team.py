@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 from temporalio import workflow
@@ -13,15 +12,13 @@ from perdure.domain.control import ControlPayload
 from perdure.domain.errors import ErrorInfo
 from perdure.domain.explain import explain
 from perdure.domain.leases import Lease, Leases
+from perdure.domain.model import JsonValue
 from perdure.domain.patterns.steps import MAX_STEPS, Done, PatternInput, Step
 from perdure.domain.results import StepResult
 from perdure.domain.run import AgentInput, ContextItem, Progress, StopReason, Usage
 from workflows.children import ChildEnd, inherited, level_below, run_child, seconds_left, tell_child
 from workflows.control import RunEndedError
 from workflows.run import AgentRun
-
-if TYPE_CHECKING:
-    from perdure.domain.model import JsonValue
 
 __all__ = ["Team"]
 
@@ -46,7 +43,13 @@ class Team:
         self._started = 0
         self._heard: list[ContextItem] = []
         self.reached: JsonValue = ""
-        """Output of the last step that succeeded."""
+        """Output of the last step that succeeded, or what the pattern has kept."""
+        self.kept: dict[str, object] | None = None
+        """Fields of the result so far, for a pattern that is stopped."""
+
+    def keep(self, output: JsonValue, **details: object) -> None:
+        """From now on this is what was reached, with these fields of the result, should the pattern end early."""
+        self.reached, self.kept = output, details
 
     def stage(self, name: str, total: int | None = None) -> None:
         """Show what is being done; `total` are the steps that are known so far, in all."""
@@ -63,7 +66,7 @@ class Team:
             if done.success or attempt > step.retries:
                 break
         self._run.steps.add(done.report)
-        if done.success:
+        if done.success and self.kept is None:
             self.reached = done.output
         if self._run.progress is not None:
             over = self._run.progress.done + 1
