@@ -104,7 +104,9 @@ def _plan(plan: "Sequence[JsonValue]") -> str:
     """The plan as a list, one item a line."""
     items = [item for item in plan if isinstance(item, dict)]
     lines = [
-        f"- {MARKS.get(str(item.get('status')), '[ ]')} `{item.get('id')}` {item.get('text')}"[:MAX_ITEM].replace("\n", " ")
+        f"- {MARKS.get(str(item.get('status')), '[ ]')} `{item.get('id')}` {item.get('text')}"[:MAX_ITEM].replace(
+            "\n", " "
+        )
         for item in items[:MAX_PLAN]
     ]
     more = len(items) - len(lines)

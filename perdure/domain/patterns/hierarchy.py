@@ -85,9 +85,7 @@ def assign(
 
 def _fittest(task: PlanItem, workers: Mapping[str, WorkerSpec], counts: Mapping[str, int]) -> str | None:
     wanted = {skill.casefold() for skill in task.capabilities}
-    fits = {
-        name: len(wanted & {skill.casefold() for skill in worker.capabilities}) for name, worker in workers.items()
-    }
+    fits = {name: len(wanted & {skill.casefold() for skill in worker.capabilities}) for name, worker in workers.items()}
     fitting = [name for name, count in fits.items() if count or not wanted]
     return min(fitting, key=lambda name: (-fits[name], counts[name]), default=None)
 
@@ -108,11 +106,6 @@ class HierarchyInput(PlannedInput, frozen=True):
             msg = f"default: no worker is called {self.default!r}.{closest(self.default, self.workers)}"
             raise ValueError(msg)
         return self
-
-    @property
-    def capabilities(self) -> list[str]:
-        """All that somebody can do, in order, each once."""
-        return list(dict.fromkeys(skill for worker in self.workers.values() for skill in worker.capabilities))
 
 
 class HierarchyResult(PlannedResult, frozen=True):

@@ -53,8 +53,11 @@ class PlanItem(Model, frozen=True):
     error: str = ""
 
 
-def plan_schema(agents: Iterable[str], capabilities: Iterable[str] = (), most: int = MAX_ITEMS) -> JsonObject:
-    """Shape of a planner's answer: `items`, done by these agents or calling for these capabilities."""
+def plan_schema(agents: Iterable[str], most: int = MAX_ITEMS, *, skilled: bool = False) -> JsonObject:
+    """Shape of a planner's answer: `items`, done by these agents; `skilled` lets them say what capabilities they take.
+
+    A capability may be one that nobody has: that such an item cannot be done is for the pattern to say.
+    """
     names: JsonObject = {"type": "array", "items": {"type": "string"}, "uniqueItems": True}
     item: JsonObject = {
         "id": {"type": "string", "pattern": r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"},
@@ -64,8 +67,8 @@ def plan_schema(agents: Iterable[str], capabilities: Iterable[str] = (), most: i
     }
     if who := list(agents):
         item["agent"] = {"type": "string", "enum": [*who], "description": "who does it"}
-    if skills := list(capabilities):
-        item["capabilities"] = {**names, "items": {"type": "string", "enum": [*skills]}, "description": "what it takes"}
+    if skilled:
+        item["capabilities"] = {**names, "description": "what it takes, in the words of those who can do it"}
     return {
         "type": "object",
         "properties": {
@@ -99,9 +102,7 @@ class PlanAnswer(Model, frozen=True):
 def plan_nodes(items: Iterable[PlanItem], done: Iterable[str] = ()) -> tuple[Node, ...]:
     """The items as a graph; what is done already is not waited for."""
     over = frozenset(done)
-    return tuple(
-        Node(item.id, tuple(need for need in item.needs if need not in over), item.priority) for item in items
-    )
+    return tuple(Node(item.id, tuple(need for need in item.needs if need not in over), item.priority) for item in items)
 
 
 def plan_mistakes(items: Sequence[PlanItem], done: Iterable[str] = (), *, first: bool = True) -> list[str]:
