@@ -4,13 +4,17 @@ from workflows.agent import Agent
 from workflows.patterns.best_of import BestOf
 from workflows.patterns.consensus import Consensus
 from workflows.patterns.debate import Debate
+from workflows.patterns.graph import Graph
+from workflows.patterns.hierarchy import Hierarchy
 from workflows.patterns.iterative import Iterative
 from workflows.patterns.linear import Linear
 from workflows.patterns.map_reduce import MapReduce
 from workflows.patterns.parallel import Parallel
+from workflows.patterns.plan_execute import PlanExecute
 from workflows.patterns.reflexion import Reflexion
 from workflows.patterns.selfrefine import SelfRefine
 from workflows.patterns.synthesis import Synthesis
+from workflows.patterns.tree_search import TreeSearch
 from workflows.patterns.vote import Vote
 from workflows.session import Session
 
@@ -22,12 +26,16 @@ WORKFLOWS = (
     BestOf,
     Consensus,
     Debate,
+    Graph,
+    Hierarchy,
     Iterative,
     Linear,
     MapReduce,
     Parallel,
+    PlanExecute,
     Reflexion,
     SelfRefine,
     Synthesis,
+    TreeSearch,
     Vote,
 )

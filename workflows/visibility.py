@@ -8,6 +8,9 @@ from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
 from workflows.run import AgentRun
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from perdure.domain.model import JsonValue
     from perdure.domain.run import RunState
 
 __all__ = ["View"]
@@ -20,6 +23,11 @@ ROOT = SearchAttributeKey.for_keyword("PerdureRoot")
 PENDING = SearchAttributeKey.for_int("PerdurePending")
 COST = SearchAttributeKey.for_float("PerdureCostUsd")
 
+MARKS = {"pending": "[ ]", "running": "[~]", "done": "[x]", "failed": "[!]", "skipped": "[-]"}
+MAX_PLAN = 20
+"""Items of a plan in the details; the status has all."""
+MAX_ITEM = 120
+"""Characters of such an item."""
 MAX_KEYWORD = 255
 """Characters that a SQL server keeps of a Keyword."""
 NOTABLE_COST = 1.1
@@ -87,4 +95,19 @@ def _details(run: AgentRun) -> str:
     cost = f", {spent.cost_usd:.4f} USD" if spent.priced else ""
     lines.append(f"Turns: {spent.turns}, tool calls: {spent.tool_calls}, tokens: {spent.tokens}{cost}")
     lines += [f"- `{request.request_id}` {request.title}" for request in run.pending]
+    if run.plan:
+        lines.append(_plan(run.plan))
     return "\n\n".join(lines)
+
+
+def _plan(plan: "Sequence[JsonValue]") -> str:
+    """The plan as a list, one item a line."""
+    items = [item for item in plan if isinstance(item, dict)]
+    lines = [
+        f"- {MARKS.get(str(item.get('status')), '[ ]')} `{item.get('id')}` {item.get('text')}"[:MAX_ITEM].replace(
+            "\n", " "
+        )
+        for item in items[:MAX_PLAN]
+    ]
+    more = len(items) - len(lines)
+    return "\n".join([*lines, f"- and {more} more"] if more else lines)

@@ -20,7 +20,7 @@ from workflows.children import ChildEnd, inherited, level_below, run_child, seco
 from workflows.control import RunEndedError
 from workflows.run import AgentRun
 
-__all__ = ["Team"]
+__all__ = ["Team", "not_run"]
 
 PATIENCE = timedelta(seconds=30)
 """For a child that was told to stop; after it the child is cancelled, and its lease counts as spent."""
@@ -92,7 +92,7 @@ class Team:
             while rest:
                 number, step = rest.pop(0)
                 if decided:
-                    found[number] = _not_run(step, "STOPPED", "it was decided without this step")
+                    found[number] = not_run(step, "STOPPED", "it was decided without this step")
                     continue
                 found[number] = await self.ask(step, parts=min(at_once, len(rest) + 1))
                 ended.append(found[number])
@@ -120,17 +120,17 @@ class Team:
             )
         begun = workflow.now()
         if level_below(run) > run.setup.limits.depth:
-            return _not_run(step, "DEPTH_LIMIT", f"limits.depth is {run.setup.limits.depth}: no run below this one")
+            return not_run(step, "DEPTH_LIMIT", f"limits.depth is {run.setup.limits.depth}: no run below this one")
         self._started += 1
         identity = f"{workflow.info().workflow_id}.{self._started}"
         lease = self._leases.grant(identity, run.setup.limits, run.spent, parts)
         if isinstance(lease, StopReason):
-            return _not_run(step, lease.upper(), f"nothing is left to lease: {lease}")
+            return not_run(step, lease.upper(), f"nothing is left to lease: {lease}")
         try:
             given = self._input(step, lease)
         except ValidationError as error:
             self._leases.settle(identity)
-            return _not_run(step, "INVALID_INPUT", explain(error))
+            return not_run(step, "INVALID_INPUT", explain(error))
         end = await self._child(step, given, identity)
         self._settle(identity, end)
         if run.control.stopping:
@@ -243,7 +243,8 @@ class AnyInput(PatternInput, frozen=True, extra="allow"):
     """Input of another pattern, which judges its own fields."""
 
 
-def _not_run(step: Step, code: str, message: str) -> Done:
+def not_run(step: Step, code: str, message: str) -> Done:
+    """What a step came to that was never begun."""
     report = StepResult(
         step_id=step.id,
         agent_id="",
