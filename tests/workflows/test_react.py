@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from temporalio.client import Client, WorkflowFailureError
 
 from perdure.domain.react import action_text, finish_text
 from perdure.domain.run import StopReason
-from perdure.testing import ALLOW_ALL, Call, Environment, call
-from tests.samples import Host
+from perdure.testing import ALLOW_ALL, Call, Environment, agents, call
+from tests.samples import Host, registry_of
 from tests.waiting import pending, update
 
 AGENT = {"name": "words", "instructions": "You are brief.", "reasoning": "react"}
@@ -40,33 +41,24 @@ TASKS: list[list[tuple[str, Call] | str]] = [
 
 
 async def trace(env: Environment, host: Host, model: str, agent: dict[str, Any]) -> dict[str, Any]:
-    """What a run does: result, transcript, ledger, activities and effects, without what differs between any two runs."""
+    """Result, calls, ledger, steps, activities and effects of a run, without what differs between any two runs."""
     host.log.clear()
-    result = await env.run("go", model=model, agent=agent, policy=ALLOW_ALL)
-    handle = env.handle
-    assert handle is not None
-    calls = [
-        (message["tool"], message["text"], message.get("error", ""))
-        for message in await env.transcript()
-        if message["kind"] == "tool_result"
-    ]
-    asked = [
-        (part["tool"], part.get("arguments", {}))
-        for message in await env.transcript()
-        if message["kind"] == "assistant"
-        for part in message.get("content", [])  # type: ignore[union-attr]
-        if part["kind"] == "call"  # type: ignore[index, call-overload]
-    ]
-    steps = (await handle.query("steps"))["step_results"]
+    handle = await env.start("go", model=model, agent=agent, policy=ALLOW_ALL)
+    result = await handle.result()
+    messages: list[Any] = list(await env.transcript())
+    ledger, steps = await handle.query("ledger"), await handle.query("steps")
     return {
         "output": (result.success, result.output, result.turns, result.tool_calls, result.error),
-        "asked": asked,
-        "answered": calls,
-        "ledger": [
-            {name: entry[name] for name in ("number", "tool", "effect", "digest", "state", "error")}
-            for entry in (await handle.query("ledger"))["entries"]
+        "asked": [
+            (part["tool"], part.get("arguments"))
+            for message in messages
+            for part in message.get("content", [])
+            if part["kind"] == "call"
         ],
-        "steps": [(step["success"], step["outputs"], step["errors"]) for step in steps],
+        "said": [part["text"] for message in messages for part in message.get("content", []) if part["kind"] == "text"],
+        "answered": [(each["tool"], each["text"], each.get("error")) for each in messages if "tool" in each],
+        "ledger": [{name: value for name, value in entry.items() if name != "key"} for entry in ledger["calls"]],
+        "steps": [(step["success"], step["outputs"], step["errors"]) for step in steps["step_results"]],
         "activities": (await env.history()).activities,
         "effects": list(host.log),
     }
@@ -134,10 +126,15 @@ async def test_a_structured_answer_is_repaired_in_the_same_form(env: Environment
     assert "Finish again" in second.conversation.messages[-1].text
 
 
-async def test_a_tool_may_not_have_the_name_of_the_end(env: Environment, host: Host) -> None:
-    """What the model says must mean one thing."""
-    model = env.model([finish_text("", "ok")])
-    result = await env.run("go", model=model, agent={**AGENT, "tools": ["look"]})
-    assert result.success
-    assert host.log == []
-    assert "pay:" not in env.scripted(model).requests[0].instructions
+async def test_a_tool_may_not_have_the_name_of_the_end(client: Client) -> None:
+    """What the model says must mean one thing: such an agent is refused before its first model call."""
+
+    async def finish() -> str:
+        """Finish."""
+        return ""
+
+    async with agents(registry_of(("pure", finish)), client=client) as env:
+        handle = await env.start("go", model=env.model(["never"]), agent=AGENT)
+        with pytest.raises(WorkflowFailureError) as failure:
+            await handle.result()
+    assert "'finish' ends the work" in str(failure.value.cause)
