@@ -24,7 +24,7 @@ async def test_the_contract_is_the_output_schema_and_more_than_it(env: Environme
     requests = env.scripted(model).requests
     assert requests[0].output_schema == contracts.get("reviewer").output_schema
     assert "print('hello')" in requests[0].conversation.messages[0].text
-    assert "role reviewer: approved: it must be false" in requests[2].conversation.messages[-2].text
+    assert "role reviewer: approved: it must be false" in requests[2].conversation.messages[-1].text
 
 
 async def test_an_answer_that_never_fits_ends_with_role_and_field(env: Environment) -> None:
