@@ -12,7 +12,9 @@ from temporalio.exceptions import ApplicationError
 from activities.answering import Answer
 from activities.conversations import Conversations, Known
 from activities.failures import defect, to_application_error
+from activities.forms import ask, misfit
 from activities.heartbeat import heartbeating
+from perdure.domain.contracts import contracts
 from perdure.domain.errors import AuthenticationFailed, ContextOverflow, KeyMissing, PerdureError
 from perdure.domain.messages import AssistantMessage, TextPart
 from perdure.domain.ports import Conversation, Provider, ProviderReply, ProviderRequest, TokenUsage
@@ -81,8 +83,10 @@ class LlmActivities:
         answer = Answer(self._events, workflow_id, info.workflow_run_id or "", request.turn + 1, epoch)
         answer.begin(setup.model)
         try:
-            said = await provider.reply(_call(request, known, model, workflow_id, epoch), answer.say)
-            reply = _sendable(_result(said, setup))
+            call = _call(request, known, model, workflow_id, epoch)
+            said = await ask(provider, call, request, setup, answer.say)
+            found = _result(said, setup)
+            reply = _sendable(found.model_copy(update={"misfit": misfit(contracts, said, request, setup)}))
         except ContextOverflow:
             reply = ModelReply(message=AssistantMessage(), stop="context_limit")
         except asyncio.CancelledError:
@@ -159,4 +163,11 @@ def _sendable(reply: ModelReply) -> ModelReply:
 
 def _result(reply: ProviderReply, setup: Setup) -> ModelReply:
     cost = None if setup.price is None else setup.price.cost(reply.usage)
-    return ModelReply(message=reply.message, stop=reply.stop, usage=reply.usage, cost_usd=cost, unused=reply.unused)
+    return ModelReply(
+        message=reply.message,
+        stop=reply.stop,
+        usage=reply.usage,
+        cost_usd=cost,
+        unused=reply.unused,
+        malformed=reply.malformed,
+    )

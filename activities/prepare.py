@@ -14,9 +14,11 @@ from activities.llm import Resolver
 from perdure.domain.agents import AgentSpec, Limits
 from perdure.domain.arguments import check_output_schema
 from perdure.domain.context import budget_for
+from perdure.domain.contracts import Contract, contracts
 from perdure.domain.errors import ConfigurationError, InvalidInput
 from perdure.domain.policy import Policy
 from perdure.domain.ports import Price
+from perdure.domain.react import FINISH
 from perdure.domain.run import AgentInput, Setup
 from perdure.domain.tools import ToolSpec
 from perdure.loading import Definitions
@@ -91,9 +93,7 @@ class PrepareActivities:
 def resolve(worker: Equipment, given: AgentInput) -> Setup:
     """Setup of a run, from what it was given and what the worker has."""
     agent = given.agent if isinstance(given.agent, AgentSpec) else worker.definitions.agent(given.agent)
-    if agent.reasoning != "tools":
-        msg = f'agent {agent.name}: reasoning {agent.reasoning!r} is not in this release, only "tools"'
-        raise ConfigurationError(msg)
+    contract = _contract(given, agent)
     model = _model(worker, given, agent)
     provider, name = worker.providers.resolve(model)
     provider.check(name)
@@ -107,6 +107,9 @@ def resolve(worker: Equipment, given: AgentInput) -> Setup:
     if price is None:
         warnings.append(f"no price is known for {model}: cost_usd stays null")
     output_schema = given.output_schema or agent.output_schema
+    role = "" if output_schema or contract is None else contract.role
+    if contract is not None and role:
+        output_schema = contract.output_schema
     if problem := check_output_schema(output_schema or {}):
         msg = f"output_schema: {problem}"
         raise InvalidInput(msg)
@@ -131,6 +134,7 @@ def resolve(worker: Equipment, given: AgentInput) -> Setup:
         unsigned=worker.settings.unsigned_decisions,
         recorded=True,
         notifies=bool(worker.settings.notify_webhook or worker.settings.notify_mail),
+        role=role,
     )
     if (size := len(setup.wire_json().encode())) > MAX_SETUP_BYTES:
         msg = (
@@ -139,6 +143,19 @@ def resolve(worker: Equipment, given: AgentInput) -> Setup:
         )
         raise ConfigurationError(msg)
     return setup
+
+
+def _contract(given: AgentInput, agent: AgentSpec) -> Contract | None:
+    """The contract of the agent's role, against which the input is judged."""
+    if agent.role is None:
+        if given.input is not None:
+            msg = f"input: agent {agent.name} has no role that says what it takes: say it in goal or context"
+            raise InvalidInput(msg)
+        return None
+    contract = contracts.get(agent.role)
+    if given.input is not None:
+        contract.accept(given.input)
+    return contract
 
 
 def _model(worker: Equipment, given: AgentInput, agent: AgentSpec) -> str:
@@ -169,6 +186,9 @@ def _tools(worker: Equipment, given: AgentInput, agent: AgentSpec) -> tuple[Tool
     if given.tools is not None:
         asked = {spec.name for spec in worker.tools.select(given.tools)}
         own = [spec for spec in own if spec.name in asked]
+    if agent.reasoning == "react" and any(spec.name.casefold() == FINISH for spec in own):
+        msg = f"agent {agent.name}: in text form {FINISH!r} ends the work, so no tool can have this name"
+        raise ConfigurationError(msg)
     others = ", ".join(worker.definitions.agent_names())
     return tuple(
         spec.model_copy(update={"description": f"{spec.description} Agents: {others}."})

@@ -100,6 +100,7 @@ def snapshot(run: AgentRun, session: SessionState | None = None) -> Carried:
         extended=run.extended,
         repairs=run.repairs,
         failures=run.failures,
+        thinking=run.thinking,
         ledger=run.ledger.after(run.ledger.base),
         turn=None if run.turn is None else tuple(run.turn),
         step=run.steps.current,
@@ -122,7 +123,7 @@ def restore(run: AgentRun, state: Carried) -> None:
     _remember(run, state)
     run.spent, run.earlier = state.spent, state.earlier
     run.said_before, run.said_from = state.said, state.said_from
-    run.repairs, run.failures = state.repairs, state.failures
+    run.repairs, run.failures, run.thinking = state.repairs, state.failures, state.thinking
     run.turn = None if state.turn is None else list(state.turn)
     run.steps = Steps(state.logs.steps, state.step)
     run.control.restore(state.control)

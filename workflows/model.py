@@ -14,6 +14,7 @@ from workflows.control import Broken, RunEndedError
 from workflows.limits import reach
 from workflows.metrics import count_turn
 from workflows.run import AgentRun
+from workflows.thoughts import level
 
 __all__ = ["ask_model", "last_word"]
 
@@ -128,6 +129,7 @@ def _request(run: AgentRun, tokens: int, *, closing: bool = False) -> ModelReque
         basis=run.basis.name,
         turn=run.total.turns,
         closing=closing,
+        level=0 if closing else level(run),
     )
 
 

@@ -17,6 +17,7 @@ from perdure.domain.messages import ToolResultMessage, UserMessage
 from perdure.domain.model import JsonObject, JsonValue
 from perdure.domain.policy import Call, Policy, Ruling, rule_for, stricter
 from perdure.domain.run import AgentInput, Basis, Child, Notice, Progress, RunResult, RunState, Setup, StopReason
+from perdure.domain.thinking import Thinking
 from perdure.domain.tokens import Calibration
 from perdure.domain.tools import CallState, Effect, ToolSpec
 from workflows.approvals import Approvals
@@ -83,8 +84,8 @@ class AgentRun:
         """How often people were asked for more than the limits."""
         self.asks_on = False
         """Whether another question may follow: then a script may have steps left."""
-        self.repairs = 0
-        self.failures = 0
+        self.repairs = self.failures = 0
+        self.thinking = Thinking()
         self.ledger = Ledger()
         self.turn: list[Planned] | None = None
         """The tool calls of a turn that is not over."""
@@ -205,6 +206,7 @@ class AgentRun:
         """Begin another question of a session: limits and working time count anew."""
         self.earlier, self.spent = self.total, Spent(context=self.spent.context)
         self.repairs = self.failures = 0
+        self.thinking = Thinking()
         self.said_before, self.said_from = "", len(self.log)
         self.ended, self.warnings = None, list(self.setup.warnings)
         self.control.restart_clock()

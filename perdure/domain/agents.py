@@ -72,7 +72,12 @@ class AgentSettings(Partial, frozen=True):
 
 
 class AgentSpec(Partial, frozen=True):
-    """An agent. Without `tools` it has every registered tool; an empty list means none."""
+    """An agent. Without `tools` it has every registered tool; an empty list means none.
+
+    `reasoning` says how it thinks and calls tools: by native tool calls (`tools`), by text for models without them
+    (`react`), step by step with an answer at the end (`cot`), or over a small tree of thoughts first (`tot`). `role`
+    names the contract that its input and its answer must fulfil.
+    """
 
     name: Name
     description: str = ""
@@ -84,6 +89,7 @@ class AgentSpec(Partial, frozen=True):
     limits: Limits | None = None
     reasoning: Literal["tools", "react", "cot", "tot"] = "tools"
     output_schema: JsonObject | None = None
+    role: Name | None = None
     handoffs: Annotated[tuple[str, ...], later("handoffs")] = ()
     policy: Policy | None = None
     memory: Annotated[JsonObject | None, later("memory")] = None

@@ -61,7 +61,9 @@ def check_arguments(schema: JsonObject, arguments: JsonObject) -> str:
 
 def check_value(schema: JsonObject, value: JsonValue) -> str:
     """Like `check_arguments`, for a value of any kind, which is called `answer`."""
-    return check_arguments({"type": "object", "properties": {"answer": schema}}, {"answer": value})
+    # With an id of its own, references such as #/$defs/x still lead into the schema when it lies within another.
+    named: JsonObject = {"$id": "urn:answer", **schema}
+    return check_arguments({"type": "object", "properties": {"answer": named}}, {"answer": value})
 
 
 def check_schema(schema: JsonObject) -> str:

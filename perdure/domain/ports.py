@@ -98,13 +98,17 @@ class ProviderRequest:
 
 @dataclass(frozen=True)
 class ProviderReply:
-    """What came back. `unused` names steps that remain of a script that should have ended (scripted models only)."""
+    """What came back. `unused` names steps that remain of a script that should have ended (scripted models only).
+
+    `malformed` says what is wrong with an answer that should have had a text form and had not.
+    """
 
     message: AssistantMessage
     stop: StopKind
     usage: TokenUsage = field(default_factory=TokenUsage)
     model: str = ""
     unused: str = ""
+    malformed: str = ""
 
 
 class Provider(Protocol):

@@ -1,6 +1,7 @@
 """What starts a run, what it reports while it goes, and what comes out."""
 
 import hashlib
+import json
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal, Self
@@ -62,13 +63,17 @@ class Lineage(Partial, frozen=True):
 
 
 class AgentInput(Partial, frozen=True):
-    """Input of the workflow `Agent`; only `goal` is required. `lineage` is set by runs that delegate."""
+    """Input of the workflow `Agent`; only `goal` is required. `lineage` is set by runs that delegate.
+
+    `input` is what the contract of the agent's role takes (see `perdure.domain.contracts`).
+    """
 
     goal: Annotated[str, StringConstraints(min_length=1)]
     agent: Name | AgentSpec = "default"
     model: str | None = None
     tools: tuple[str, ...] | None = None
     context: tuple[str | ContextItem, ...] = ()
+    input: JsonObject | None = None
     plan: Literal["off", "auto", "review"] = "off"
     output_schema: JsonObject | None = None
     on_limit: Literal["stop", "ask", "summarise"] = "stop"
@@ -86,9 +91,6 @@ class AgentInput(Partial, frozen=True):
         if self.plan != "off":
             msg = 'plan: planning is not in this release: leave it out or say "off"'
             raise ValueError(msg)
-        if isinstance(self.agent, AgentSpec) and self.agent.reasoning != "tools":
-            msg = 'agent.reasoning: this release only knows "tools"'
-            raise ValueError(msg)
         if (size := len(self.first_message.encode())) > MAX_GOAL_BYTES:
             msg = f"goal and context are {size} bytes, at most {MAX_GOAL_BYTES} fit: put documents into workspace files"
             raise ValueError(msg)
@@ -101,9 +103,11 @@ class AgentInput(Partial, frozen=True):
 
     @property
     def first_message(self) -> str:
-        """Context and goal as the model reads them."""
+        """Context, input and goal as the model reads them."""
         items = [ContextItem(text=item) if isinstance(item, str) else item for item in self.context]
         parts = [f"<context title={item.title!r}>\n{item.text}\n</context>" for item in items]
+        if self.input is not None:
+            parts.append(f"<input>\n{json.dumps(self.input, ensure_ascii=False, indent=1)}\n</input>")
         return "\n\n".join([*parts, self.goal])
 
 
@@ -114,7 +118,7 @@ class Setup(Compact, frozen=True):
     `context` and `rollover_events` are None for runs that began before there was a context budget and
     continue-as-new: those keep to what they were started with. `unsigned` says whether decisions without a token
     count; `recorded` whether the run keeps an audit log and tells its events (false for runs of earlier releases),
-    `notifies` whether people are told of requests.
+    `notifies` whether people are told of requests. `role` is that whose contract the answer must fulfil.
     """
 
     agent: AgentSpec
@@ -136,6 +140,7 @@ class Setup(Compact, frozen=True):
     unsigned: Unsigned = "allow"
     recorded: bool = False
     notifies: bool = False
+    role: str = ""
 
     @property
     def digest(self) -> str:
@@ -161,7 +166,8 @@ class ModelRequest(Compact, frozen=True):
 
     `new` may be shorter than that or empty when they are large; the activity then reads them from the workflow.
     `tries` counts attempts of earlier activities at the same call. `basis` names setup and view (see `Basis`), `turn`
-    counts the model's answers so far; `closing` asks for a last word without tools.
+    counts the model's answers so far; `closing` asks for a last word without tools, `level` (from 1) for the thoughts
+    of that level of a tree of thoughts.
     """
 
     transcript: TranscriptRef
@@ -171,10 +177,14 @@ class ModelRequest(Compact, frozen=True):
     basis: str = ""
     turn: int = 0
     closing: bool = False
+    level: int = 0
 
 
 class ModelReply(Compact, frozen=True):
-    """One answer of the model. `cost_usd` is None without a price; `unused` names steps a script has left."""
+    """One answer of the model. `cost_usd` is None without a price; `unused` names steps a script has left.
+
+    `malformed` says why the answer could not be read in its text form, `misfit` what of it breaks the role's contract.
+    """
 
     message: AssistantMessage
     stop: StopKind
@@ -182,6 +192,8 @@ class ModelReply(Compact, frozen=True):
     cost_usd: float | None = None
     unused: str = ""
     problem: str = ""
+    malformed: str = ""
+    misfit: str = ""
 
 
 class RunState(StrEnum):

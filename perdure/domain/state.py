@@ -16,6 +16,7 @@ from perdure.domain.model import JsonValue, Model, Partial
 from perdure.domain.policy import Rule
 from perdure.domain.results import OpenStep
 from perdure.domain.run import AgentInput, Child, Notice, Setup
+from perdure.domain.thinking import Thinking
 from perdure.domain.tokens import Calibration
 from perdure.domain.tools import LedgerEntry
 
@@ -147,6 +148,7 @@ class Carried(Partial, frozen=True):
     extended: int = 0
     repairs: int = 0
     failures: int = 0
+    thinking: Thinking = Thinking()
     ledger: tuple[LedgerEntry, ...] = ()
     turn: tuple[Planned, ...] | None = None
     step: OpenStep | None = None

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perdure.domain.arguments import check_arguments, check_schema, closest
+from perdure.domain.arguments import check_arguments, check_schema, check_value, closest
 
 SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -125,3 +125,14 @@ def test_suggestions() -> None:
     begin = time.monotonic()
     assert closest("x" * 1_000_000, ["file_read"]) == ""
     assert time.monotonic() - begin < 1
+
+
+def test_a_value_is_judged_by_a_schema_with_references() -> None:
+    """They lead into the schema itself, wherever it lies; the words begin with the name of the value."""
+    schema: dict[str, Any] = {
+        "type": "object",
+        "properties": {"n": {"$ref": "#/$defs/Number"}, "m": {"$ref": "#/properties/n"}},
+        "$defs": {"Number": {"type": "integer"}},
+    }
+    assert check_value(schema, {"n": 1, "m": 2}) == ""
+    assert check_value(schema, {"n": 1, "m": "two"}) == 'answer.m: must be integer, not string "two"'

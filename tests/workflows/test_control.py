@@ -128,7 +128,7 @@ BAD_INPUTS: list[tuple[list[Any], str]] = [
     ([{"goal": "x", "limits": {"deadline": "tomorrow"}}], "limits.deadline"),
     ([{"goal": "x", "plan": "auto"}], "plan"),
     ([{"goal": "x", "on_limit": "perhaps"}], "on_limit"),
-    ([{"goal": "x", "agent": {"name": "a", "reasoning": "tot"}}], "reasoning"),
+    ([{"goal": "x", "agent": {"name": "a", "reasoning": "dream"}}], "reasoning"),
     ([{"goal": "x", "agent": {"name": "a", "fallbacks": ["b"]}}], "fallbacks"),
     ([{"goal": "x", "policy": {"rules": [{"level": "maybe"}]}}], "policy.rules.0.level"),
     ([{"goal": "x", "policy": {"rules": [{"level": "confirm", "quorum": 0}]}}], "quorum"),
