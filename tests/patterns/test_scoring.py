@@ -1,16 +1,19 @@
 """The rules by which outputs are scored, and how people name them."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 
+from perdure.domain.arguments import check_arguments, check_output_schema, check_value
 from perdure.domain.explain import explain
 from perdure.domain.patterns.iterative import IterativeInput
 from perdure.domain.patterns.scoring import RULES, VERDICT, Rule, Verdict, measure, rule
+
+if TYPE_CHECKING:
+    from perdure.domain.model import JsonObject
 
 WORDS = st.lists(st.text("abc", min_size=1, max_size=3), min_size=1, max_size=6)
 
@@ -109,12 +112,11 @@ def test_a_rule_travels_as_it_was_written() -> None:
 def test_the_schema_of_the_input_knows_every_rule() -> None:
     """What `list workflows -o json` shows lets an editor complete and check a score."""
     schema = IterativeInput.model_json_schema()
-    validator = Draft202012Validator(schema)
-    Draft202012Validator.check_schema(schema)
-    assert validator.is_valid({"goal": "go", "score": {"kind": "contains", "all": ["a"]}})
-    assert validator.is_valid({"goal": "go", "score": {"kind": "judge", "criteria": "short"}})
-    assert not validator.is_valid({"goal": "go", "score": {"kind": "contains"}})
-    assert not validator.is_valid({"goal": "go", "score": {"kind": "guess"}})
+    assert check_output_schema(schema) == ""
+    assert not check_arguments(schema, {"goal": "go", "score": {"kind": "contains", "all": ["a"]}})
+    assert not check_arguments(schema, {"goal": "go", "score": {"kind": "judge", "criteria": "short"}})
+    assert check_arguments(schema, {"goal": "go", "score": {"kind": "contains"}})
+    assert check_arguments(schema, {"goal": "go", "score": {"kind": "guess"}})
 
 
 def test_another_rule_is_one_function() -> None:
@@ -135,6 +137,6 @@ def test_another_rule_is_one_function() -> None:
 @given(st.floats(0, 1), st.lists(st.text(max_size=5), max_size=3))
 def test_what_fits_the_schema_of_a_verdict_is_one(score: float, issues: list[str]) -> None:
     """A judge whose answer passed the agent's check never breaks the pattern."""
-    answer = {"score": score, "issues": issues, "suggestions": []}
-    assert Draft202012Validator(VERDICT).is_valid(answer)
+    answer: JsonObject = {"score": score, "issues": [*issues], "suggestions": []}
+    assert check_value(VERDICT, answer) == ""
     assert Verdict.model_validate(answer).score == score

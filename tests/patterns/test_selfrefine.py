@@ -76,14 +76,15 @@ async def test_a_failed_critique_is_no_approval(env: Environment) -> None:
 
 async def test_after_a_failed_draft_the_one_before_is_refined_again(env: Environment) -> None:
     """With its own problems; the critic is not asked about nothing."""
-    failing = {"id": "writer", "retries": 0}
+    writer = {"id": "writer"}
     model = env.model({"You criticise.*": [critique(0.3, "dull")], "*dull*": [], "*": ["draft one"]})
     handle = await env.start_pattern(
-        "SelfRefine", SelfRefineResult, "write", model=model, critic=CRITIC, worker=failing, rounds=3
+        "SelfRefine", SelfRefineResult, "write", model=model, critic=CRITIC, worker=writer, rounds=3
     )
     result = await handle.result()
     assert [each.error.code for each in result.drafts if each.error] == ["UnexpectedStep", "UnexpectedStep"]
     assert (result.success, result.output, result.best) == (True, "draft one", 1)
+    assert [words.split(":")[0] for words in result.warnings[1:]] == ["draft 2 failed", "draft 3 failed"]
     assert [step.step_id for step in result.steps] == ["writer-1", "critique-1", "writer-2", "writer-3"]
     again = asked(env, model, "Refine the draft above")
     assert len(again) == 2

@@ -119,20 +119,21 @@ def concluded(
 ) -> Found:
     """The end of all attempts: the output of the best one, with a warning when something was `missed`.
 
-    Attempts that nobody could score are warned of; it is no success when none has an output.
+    Attempts that failed or that nobody could score are warned of; it is no success when none has an output.
     """
     if best is None:
         return Found(None, details, _none(attempts, name))
-    lost = [
-        f"{name} {each.number} was not scored: {each.unscored.code}: {each.unscored.message}"
+    failed = [
+        f"{name} {each.number} {what}: {error.code}: {error.message}"
         for each in attempts
-        if each.unscored is not None
+        for what, error in (("failed", each.error), ("was not scored", each.unscored))
+        if error is not None
     ]
     score = "no score" if best.score is None else f"score {best.score:g}"
     many = name if len(attempts) == 1 else f"{name}s"
     short = [f"{missed} in {len(attempts)} {many}: the best is {name} {best.number} with {score}"] if missed else []
     beyond = {**details, "best": best.number, "score": best.score}
-    return Found(best.output, beyond, warnings=(*short, *lost), score=best.score)
+    return Found(best.output, beyond, warnings=(*short, *failed), score=best.score)
 
 
 def _none(attempts: Sequence[Attempt], name: str) -> ErrorInfo:
