@@ -38,6 +38,12 @@ def test_the_thresholds(said: list[Said | None], tenths: int) -> None:
         assert weigh(answers(said), rule, 0.0) == expected
 
 
+def test_fractions_are_not_missed_by_rounding() -> None:
+    """Seven of 25 are 0.28 of them, although 0.28 * 25 as floats is a little more."""
+    said: list[Said | None] = [*["accept"] * 6, *["reject"] * 18]
+    assert (weigh(answers(said), 0.28, 0.5), weigh(answers(said), 0.281, 0.5)) == ("agreed", "no_agreement")
+
+
 @given(SAID, TENTHS, st.sampled_from(["unanimous", "majority", 0.5, 1.0]))
 def test_no_quorum_is_an_outcome_of_its_own(said: list[Said | None], tenths: int, rule: Rule) -> None:
     """It is what a round comes to exactly when too few have answered, whatever those said."""
@@ -159,10 +165,12 @@ async def test_the_rounds_are_bounded(env: Environment) -> None:
 
 
 async def test_stopped_it_keeps_its_rounds(env: Environment) -> None:
-    """The proposal is what was reached, not what a peer answered last."""
-    script = {"*round 1*Propose*": [call("ask_human", question="?"), "never"], "*Propose*": ["mine"]}
-    model = env.model({**script, "*Say whether*": [reject("it")]})
-    handle = await env.start_pattern("Consensus", ConsensusResult, "go", model=model, peers=peers("ann", "ben"))
+    """The proposal of the round is what was reached, not what a peer answered last."""
+    script = {"You are cid.*objection in round 1*": [call("ask_human", question="?"), "never"]}
+    model = env.model({**script, "*Propose*": ["mine"], "*Say whether*": [reject("it")]})
+    handle = await env.start_pattern(
+        "Consensus", ConsensusResult, "go", model=model, peers=peers("ann", "ben", "cid"), max_concurrent=1
+    )
     await env.pending()
     await update(handle, "stop", {"by": "ada"})
     result = await handle.result()

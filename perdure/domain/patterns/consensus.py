@@ -84,7 +84,7 @@ def weigh(answers: Mapping[str, Answer | None], rule: Rule, quorum: float) -> Co
 
 
 def _at_least(part: float, of: int) -> int:
-    """The smallest number that is this part: 0.7 of 10 is 7, although the product of the floats is a little more."""
+    """The smallest number that is this part: 0.28 of 25 is 7, although the product of the floats is a little more."""
     return math.ceil(part * of - 1e-9)
 
 
