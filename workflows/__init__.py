@@ -5,10 +5,11 @@ from workflows.patterns.graph import Graph
 from workflows.patterns.hierarchy import Hierarchy
 from workflows.patterns.parallel import Parallel
 from workflows.patterns.plan_execute import PlanExecute
+from workflows.patterns.review import Review
 from workflows.patterns.tree_search import TreeSearch
 from workflows.patterns.vote import Vote
 from workflows.session import Session
 
 __all__ = ["WORKFLOWS"]
 
-WORKFLOWS = (Agent, Session, Parallel, Vote, Graph, Hierarchy, PlanExecute, TreeSearch)
+WORKFLOWS = (Agent, Session, Parallel, Review, Vote, Graph, Hierarchy, PlanExecute, TreeSearch)
