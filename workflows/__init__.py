@@ -12,6 +12,7 @@ from workflows.patterns.map_reduce import MapReduce
 from workflows.patterns.parallel import Parallel
 from workflows.patterns.plan_execute import PlanExecute
 from workflows.patterns.reflexion import Reflexion
+from workflows.patterns.review import Review
 from workflows.patterns.selfrefine import SelfRefine
 from workflows.patterns.synthesis import Synthesis
 from workflows.patterns.tree_search import TreeSearch
@@ -34,6 +35,7 @@ WORKFLOWS = (
     Parallel,
     PlanExecute,
     Reflexion,
+    Review,
     SelfRefine,
     Synthesis,
     TreeSearch,

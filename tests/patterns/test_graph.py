@@ -1,6 +1,5 @@
 """The pattern `Graph`: its rules, and when each task begins, by its history."""
 
-import json
 from itertools import pairwise
 from typing import Any
 
@@ -180,46 +179,3 @@ async def test_at_most_so_many_run_at_once(env: Environment) -> None:
         answer = {"request_id": request.request_id, "verdict": "respond", "response": "now", "approver": "ada"}
         await update(env.client.get_workflow_handle(request.workflow_id), "decide", answer)
     await eventually(lambda: handle.query("status"), lambda status: len(status["children"]) == 4)
-
-
-def plan(count: int) -> list[dict[str, Any]]:
-    """Tasks that need two of the tasks before them, close by and far."""
-    return [
-        {"id": f"t{n}", "goal": f"t{n}", "needs": [f"t{m}" for m in sorted({n - 9, n // 2}) if 0 <= m < n and n > 4]}
-        for n in range(count)
-    ]
-
-
-async def test_each_task_begins_in_the_workflow_task_after_its_last_need(env: Environment) -> None:
-    """Of 200 tasks: the child is started by the first workflow task that saw the end of the last one it needs."""
-    tasks = plan(200)
-    handle = await env.start_pattern(
-        "Graph", GraphResult, "go", model=env.model(["done"]), tasks=tasks, max_concurrent=100,
-        limits={"tokens": 100_000_000, "tool_calls": 100_000},
-    )  # fmt: skip
-    result = await handle.result()
-    assert (result.success, len(result.outputs)) == (True, 200)
-    begun: dict[str, int] = {}
-    ended: dict[str, int] = {}
-    names: dict[str, str] = {}
-    handled: dict[int, int] = {}
-    for event in (await handle.fetch_history()).events:
-        kind = event.WhichOneof("attributes")
-        if kind == "start_child_workflow_execution_initiated_event_attributes":
-            start = event.start_child_workflow_execution_initiated_event_attributes
-            name = json.loads(start.input.payloads[0].data)["goal"]
-            names[start.workflow_id], begun[name] = name, start.workflow_task_completed_event_id
-        elif kind == "child_workflow_execution_completed_event_attributes":
-            end = event.child_workflow_execution_completed_event_attributes
-            ended[names[end.workflow_execution.workflow_id]] = event.event_id
-        elif kind == "workflow_task_completed_event_attributes":
-            handled[event.event_id] = event.workflow_task_completed_event_attributes.started_event_id
-    late = {
-        task["id"]: begun[task["id"]]
-        for task in tasks
-        if task["needs"]
-        and begun[task["id"]]
-        != min(task_id for task_id, seen in handled.items() if seen > max(ended[need] for need in task["needs"]))
-    }
-    assert late == {}
-    assert len({begun[task["id"]] for task in tasks if not task["needs"]}) == 1

@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
+from temporalio.client import WorkflowHandle
 
+from perdure.domain.approvals import Request
 from perdure.domain.patterns.planning import PlanExecuteInput, PlanExecuteResult, PlanItem, plan_mistakes
 from perdure.domain.run import StopReason
 from perdure.testing import Environment, call
@@ -160,6 +162,60 @@ async def test_a_stopped_plan_is_kept_as_it_stands(env: Environment) -> None:
     assert (result.stop_reason, result.output) == (StopReason.STOPPED, {"a": "A"})
     assert states(result)["a"] == "done"
     assert states(result)["c"] == "pending"
+
+
+async def test_people_review_and_edit_the_plan(env: Environment) -> None:
+    """The first is rejected with notes, the second edited: first into a cycle, which comes back, then well."""
+    model = env.model(
+        {"*needs more care*Make a plan for*": [answer(item("b"))], PLAN: [answer(item("a"))],
+         "*do b": ["B"], "*do c": ["C"], LAST: ["all"]}
+    )  # fmt: skip
+    handle = await env.start_pattern("PlanExecute", PlanExecuteResult, "the task", model=model, plan="review")
+    (first,) = await env.pending()
+    assert (first.kind, first.arguments, first.title) == (
+        "plan",
+        {"items": [{"id": "a", "text": "do a"}]},
+        "Plan 1: the task",
+    )
+    await decide(handle, first, verdict="reject", reason="it needs more care")
+    (second,) = await other(env, first)
+    assert second.arguments == {"items": [{"id": "b", "text": "do b"}]}
+    ring = {"items": [item("b", "c"), item("c", "b")]}
+    await decide(handle, second, verdict="edit", arguments=ring)
+    (third,) = await other(env, second)
+    assert "b -> c -> b" in third.reason
+    await decide(handle, third, verdict="edit", arguments={"items": [item("b"), item("c", "b")]})
+    result = await handle.result()
+    assert (result.success, result.output, states(result)) == (True, "all", {"b": "done", "c": "done"})
+
+
+async def test_silence_about_a_plan_ends_it(env: Environment) -> None:
+    """Nobody said what to change: it is rejected once, and nothing is carried out."""
+    model = env.model({PLAN: [answer(item("a"))], "*do a": ["never"]})
+    handle = await env.start_pattern(
+        "PlanExecute", PlanExecuteResult, "the task", model=model, review=True,
+        reviewers={"level": "review", "timeout": 0.2},
+    )  # fmt: skip
+    result = await handle.result()
+    assert (result.success, result.stop_reason, len(result.steps)) == (False, StopReason.REJECTED, 1)
+    assert result.error is not None
+    assert result.error.code == "PLAN_REJECTED"
+
+
+async def decide(handle: WorkflowHandle[Any, Any], request: Request, **fields: Any) -> None:
+    """Decide a request, which must be accepted."""
+    given = {"request_id": request.request_id, "digest": request.digest, "approver": "ada", **fields}
+    answered = await update(handle, "decide", given)
+    assert answered["accepted"], answered
+
+
+async def other(env: Environment, before: Request) -> list[Request]:
+    """What waits once that request does not any more."""
+
+    def next_one(requests: list[Request]) -> bool:
+        return [each.request_id for each in requests] != [before.request_id]
+
+    return await eventually(env.pending, next_one)
 
 
 def first_messages(env: Environment, model: str) -> list[str]:

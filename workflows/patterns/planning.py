@@ -54,11 +54,15 @@ class Planner(NamedTuple):
 
 
 class Said(NamedTuple):
-    """What people said of a plan: the plan as it is to be carried out, or what is wrong with it in their words."""
+    """What people said of a plan: the plan as it is to be carried out, or what is wrong with it in their words.
+
+    `over` says that nobody has said anything: then another plan would wait in vain too.
+    """
 
     items: tuple[PlanItem, ...]
     refused: bool = False
     notes: str = ""
+    over: bool = False
 
 
 Do = Callable[[PlanItem, list[ContextItem], int], Awaitable[Done]]
@@ -75,6 +79,8 @@ class Plan:
         self.plans = 0
         self.placed: Callable[[tuple[PlanItem, ...]], tuple[PlanItem, ...]] = lambda items: items
         """Decides who does the items of a new plan."""
+        self.reviewed: Callable[[tuple[PlanItem, ...]], Awaitable[Said]] = _as_it_is
+        """Asks people what they say of a new plan."""
 
     @property
     def items(self) -> tuple[PlanItem, ...]:
@@ -85,10 +91,6 @@ class Plan:
     def results(self) -> dict[str, JsonValue]:
         """What was done, by item."""
         return {item.id: item.result for item in self.items if item.status == "done"}
-
-    async def reviewed(self, items: tuple[PlanItem, ...]) -> Said:
-        """What people say of a new plan; without a review it is carried out as it is."""
-        return Said(items)
 
     async def achieve(self, do: Do) -> Found:
         """Plan, carry out, plan the rest anew when something failed, and give the answer."""
@@ -114,7 +116,7 @@ class Plan:
             if done.error is not None:
                 return _error("PLANNING_FAILED", f"the planner failed: {done.error.message}")
             said = Said(plan_of(done.output))
-            problems = self._problems(said.items)
+            problems = self.problems(said.items)
             if not problems:
                 said = await self.reviewed(self.placed(said.items))
                 if not said.refused:
@@ -122,13 +124,16 @@ class Plan:
                     return None
                 wrong = _error("PLAN_REJECTED", f"the plan was rejected{f': {said.notes}' if said.notes else ''}")
                 notes = [ContextItem(title="people rejected your last plan", text=said.notes or "without a reason")]
+                if said.over:
+                    return wrong
             else:
                 wrong = _error("PLAN_INVALID", f"the planner gave no valid plan: {'; '.join(problems)}"[:2_000])
                 notes = [ContextItem(title="mistakes in your last plan", text="\n".join(problems))]
             notes.append(ContextItem(title="your last plan", text=text_of(done.output)))
         return wrong
 
-    def _problems(self, items: tuple[PlanItem, ...]) -> list[str]:
+    def problems(self, items: tuple[PlanItem, ...]) -> list[str]:
+        """Everything that is wrong with this as a plan, or as the rest of this plan."""
         return plan_mistakes(items, self.results, first=self.plans == 1)
 
     def _planning(self, notes: Sequence[ContextItem], number: int) -> Step:
@@ -210,6 +215,10 @@ class Plan:
     def _found(self, error: ErrorInfo) -> Found:
         reason = StopReason.REJECTED if error.code == "PLAN_REJECTED" else StopReason.ERROR
         return Found(dict(self.results), self._details, error, reason)
+
+
+async def _as_it_is(items: tuple[PlanItem, ...]) -> Said:
+    return Said(items)
 
 
 def _error(code: str, message: str) -> ErrorInfo:

@@ -9,6 +9,7 @@ from perdure.domain.agents import AgentSpec, Name
 from perdure.domain.model import JsonObject, JsonValue, Model
 from perdure.domain.patterns.graph import Node, mistakes
 from perdure.domain.patterns.steps import PatternInput, PatternResult, StepId, Worker, text_of
+from perdure.domain.policy import Level, Rule
 from perdure.domain.run import ContextItem
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "PlanItem",
     "PlannedInput",
     "PlannedResult",
+    "as_answer",
     "described",
     "plan_mistakes",
     "plan_nodes",
@@ -93,6 +95,12 @@ def plan_of(answer: JsonValue) -> tuple[PlanItem, ...]:
     return PlanAnswer.model_validate(answer).items
 
 
+def as_answer(items: Iterable[PlanItem]) -> JsonObject:
+    """A plan in the shape of `plan_schema`, as people review and edit it."""
+    fields = {"id", "text", "agent", "needs", "priority", "capabilities"}
+    return {"items": [item.model_dump(mode="json", include=fields, exclude_defaults=True) for item in items]}
+
+
 class PlanAnswer(Model, frozen=True):
     """A planner's answer."""
 
@@ -157,12 +165,13 @@ class PlanExecuteInput(PlannedInput, frozen=True):
     """Input of `PlanExecute`: `planner` makes the plan and gives the answer, `agents` do its items.
 
     Without them the pattern's agent does, and plans without tools. With `review` (or `plan: "review"`) people see and
-    edit each plan before it is carried out.
+    edit each plan before it is carried out; `reviewers` is a rule that says who may, and how long it waits for them.
     """
 
     planner: Worker | None = None
     agents: dict[Name, Worker] = Field(default={}, max_length=50)
     review: bool = False
+    reviewers: Rule = Rule(level=Level.REVIEW)
 
     @model_validator(mode="before")
     @classmethod
