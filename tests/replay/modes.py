@@ -31,7 +31,7 @@ async def thoughts(env: Environment, _host: Host) -> Handle:
     issue = {"severity": "critical", "category": "c", "location": "l", "description": "d", "suggestion": "s"}
     review = {"issues": [issue], "score": 5, "summary": "bad", "strengths": [], "weaknesses": ["w"]}
     reviews = [json.dumps({**review, "approved": approved}) for approved in (True, False)]
-    agent = {"name": "rev", "reasoning": "tot", "role": "reviewer", "tools": []}
+    agent: dict[str, Any] = {"name": "rev", "reasoning": "tot", "role": "reviewer", "tools": []}
     given = {"code": "print('hello')"}
     model = env.model([level, "hm", level, *reviews])
     handle = await env.start("review", model=model, agent=agent, input=given)
