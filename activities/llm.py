@@ -78,6 +78,8 @@ class LlmActivities:
             provider.check(model)
         except AuthenticationFailed as error:  # not the run's fault: it was prepared where there was a key
             raise KeyMissing(error.message) from error
+        if setup.role:
+            contracts.get(setup.role)  # a worker without the contract is found out before the model is paid for
         info, epoch = activity.info(), request.tries + attempt
         workflow_id = info.workflow_id or ""
         answer = Answer(self._events, workflow_id, info.workflow_run_id or "", request.turn + 1, epoch)

@@ -71,3 +71,35 @@ if __name__ == "__main__":
         check=False,
     )
     assert "paid once" in done.stdout, done.stdout + done.stderr
+
+
+def test_a_role_of_ones_own_judges_a_run(tmp_path: Path) -> None:
+    """The module of the page about agents; its contract is that of input and answer."""
+    (tmp_path / "roles.py").write_text(snippets("docs/agents.md")["roles.py"], encoding="utf-8")
+    program = """
+import asyncio, os
+import roles
+from perdure.testing import agents
+
+async def main():
+    async with agents() as env:
+        judge = {"name": "judge", "role": "judge", "tools": []}
+        model = env.model(['{"best": "first", "reason": "short"}', '{"best": 1, "reason": "short"}'])
+        result = await env.run("choose", model=model, agent=judge, input={"answers": ["a", "b"]})
+        assert (result.output, result.turns) == ({"best": 1, "reason": "short"}, 2), result
+
+if __name__ == "__main__":
+    asyncio.run(main())
+    print("judged", flush=True)
+    os._exit(0)
+"""
+    (tmp_path / "main.py").write_text(program, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, str(tmp_path / "main.py")],
+        cwd=ROOT,
+        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": f"{ROOT}:{tmp_path}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "judged" in done.stdout, done.stdout + done.stderr

@@ -50,6 +50,7 @@ class AgentItem(TypedDict):
     """An agent in a list; `problem` says what is wrong with its file."""
 
     name: str
+    role: str | None
     description: str
     model: str | None
     tools: list[str] | None
@@ -101,9 +102,11 @@ def _agent(definitions: Definitions, name: str) -> AgentItem:
     try:
         spec = definitions.agent(name)
     except PerdureError as error:
-        return AgentItem(name=name, description="", model=None, tools=None, problem=error.message)
+        return AgentItem(name=name, role=None, description="", model=None, tools=None, problem=error.message)
     globs = None if spec.tools is None else list(spec.tools)
-    return AgentItem(name=name, description=spec.description, model=spec.model, tools=globs, problem=None)
+    return AgentItem(
+        name=name, role=spec.role, description=spec.description, model=spec.model, tools=globs, problem=None
+    )
 
 
 def tools(settings: Settings) -> list[ToolItem]:

@@ -5,6 +5,7 @@ from typing import TypedDict
 
 from perdure.cli.validation import Kind
 from perdure.domain.agents import AgentSpec
+from perdure.domain.contracts import contracts
 from perdure.domain.errors import PerdureError
 from perdure.domain.model import JsonObject
 from perdure.domain.policy import Policy
@@ -80,7 +81,9 @@ def _load(path: Path, kind: Kind) -> list[str]:
     if spec.name != path.stem:
         words = f"{path}:1: name: the file must be called {spec.name}{path.suffix}, or the agent {path.stem}"
         raise PerdureError(words)
-    return _doubts(path, spec.policy, line_of, "policy") if spec.policy else []
+    unknown = contracts.unknown(spec.role) if spec.role else ""
+    doubts = [f"{path}:{line_of(['role'])}: role: {unknown} (or a tool module must register it)"] if unknown else []
+    return [*doubts, *(_doubts(path, spec.policy, line_of, "policy") if spec.policy else [])]
 
 
 def _doubts(path: Path, policy: Policy, line_of: LineOf, *above: str) -> list[str]:

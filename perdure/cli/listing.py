@@ -77,8 +77,11 @@ async def list_agents(cli: Cli) -> None:
     if not cli.out.is_text:
         cli.out.items(items)
         return
-    rows = [[item["name"], item["model"] or "-", item["problem"] or item["description"]] for item in items]
-    _show(cli, ["NAME", "MODEL", "DESCRIPTION"], rows, "no agents")
+    rows = [
+        [item["name"], item["role"] or "-", item["model"] or "-", item["problem"] or item["description"]]
+        for item in items
+    ]
+    _show(cli, ["NAME", "ROLE", "MODEL", "DESCRIPTION"], rows, "no agents")
 
 
 async def list_tools(cli: Cli) -> None:

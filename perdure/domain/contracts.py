@@ -216,11 +216,16 @@ class Contracts:
 
     def get(self, role: str) -> Contract:
         """The contract of a role; ConfigurationError says which roles there are."""
-        if role not in self._known:
-            names = sorted(self._known)
-            msg = f"no role is called {role!r}.{closest(role, names)} There are: {', '.join(names)}"
-            raise ConfigurationError(msg)
+        if problem := self.unknown(role):
+            raise ConfigurationError(problem)
         return self._known[role]
+
+    def unknown(self, role: str) -> str:
+        """Say that there is no such role, and which there are; empty when there is one."""
+        if role in self._known:
+            return ""
+        names = sorted(self._known)
+        return f"no role is called {role!r}.{closest(role, names)} There are: {', '.join(names)}"
 
 
 def _open(schema: JsonObject) -> str:

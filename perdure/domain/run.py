@@ -63,10 +63,7 @@ class Lineage(Partial, frozen=True):
 
 
 class AgentInput(Partial, frozen=True):
-    """Input of the workflow `Agent`; only `goal` is required. `lineage` is set by runs that delegate.
-
-    `input` is what the contract of the agent's role takes (see `perdure.domain.contracts`).
-    """
+    """Input of `Agent`; only `goal` is required. `input` is what a role takes; runs that delegate set `lineage`."""
 
     goal: Annotated[str, StringConstraints(min_length=1)]
     agent: Name | AgentSpec = "default"

@@ -44,7 +44,7 @@ def test_lists_are_items(shell: Shell) -> None:
     """Agents, tools and workflow types have names and descriptions; types have schemas."""
     shell.file("definitions/agents/broken.yaml", "name: broken\nlimits: {turns: 0}\n")
     agents = {item["name"]: item for item in shell.quick("list", "agents", "-o", "json").json["items"]}
-    assert agents["default"]["problem"] is None
+    assert (agents["default"]["problem"], agents["default"]["role"]) == (None, None)
     assert "broken.yaml:2: limits.turns" in agents["broken"]["problem"]
     (shell.folder / "definitions/agents/broken.yaml").unlink()
     workflows = shell.quick("list", "workflows", "--json").json["items"]

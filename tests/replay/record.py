@@ -17,6 +17,7 @@ from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
 from perdure.domain.errors import ContextOverflow, Overloaded
 from perdure.testing import ALLOW_ALL, Environment, History, agents, call, eventually, local_server
 from tests.patterns.cases import CASES, Case
+from tests.replay.modes import text_form, thoughts
 from tests.replay.people import PAIR, below, broken_off, votes
 from tests.samples import Host, sample_tools
 from tests.waiting import pending, update
@@ -169,10 +170,13 @@ SCENARIOS: tuple[Callable[[Environment, Host], Awaitable[Handle]], ...] = (
     votes,
     broken_off,
     below,
+    text_form,
+    thoughts,
 )
 SETTINGS: dict[str, dict[str, Any]] = {
     "rollover": {"rollover_events": 1},
     "session": {"rollover_events": 30},
+    "thoughts": {"rollover_events": 1},
     "votes": {"public_keys": PAIR.public},
 }
 """What a scenario needs of its worker."""

@@ -1,6 +1,7 @@
 """Runs of an agent with a role: its input is judged before it starts, its answer before it ends."""
 
 import json
+from typing import Any
 
 import pytest
 from temporalio.client import WorkflowFailureError
@@ -11,7 +12,7 @@ from perdure.domain.run import StopReason
 from perdure.testing import Environment
 from tests.domain.test_contracts import INPUTS, ISSUE, REVIEW
 
-REVIEWER = {"name": "rev", "instructions": "You review.", "role": "reviewer", "tools": []}
+REVIEWER: dict[str, Any] = {"name": "rev", "instructions": "You review.", "role": "reviewer", "tools": []}
 INCONSISTENT = {**REVIEW, "issues": [{**ISSUE, "severity": "critical"}]}
 
 
