@@ -2,10 +2,11 @@
 
 from workflows.agent import Agent
 from workflows.patterns.parallel import Parallel
+from workflows.patterns.pipeline import Pipeline
 from workflows.patterns.review import Review
 from workflows.patterns.vote import Vote
 from workflows.session import Session
 
 __all__ = ["WORKFLOWS"]
 
-WORKFLOWS = (Agent, Session, Parallel, Review, Vote)
+WORKFLOWS = (Agent, Session, Parallel, Pipeline, Review, Vote)
