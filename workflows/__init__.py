@@ -1,6 +1,8 @@
 """Deterministic code: what runs and patterns decide. `WORKFLOWS` is the one list for worker, replayer and tests."""
 
 from workflows.agent import Agent
+from workflows.patterns.decompose import Decompose
+from workflows.patterns.handoff import Handoff
 from workflows.patterns.parallel import Parallel
 from workflows.patterns.pipeline import Pipeline
 from workflows.patterns.review import Review
@@ -9,4 +11,4 @@ from workflows.session import Session
 
 __all__ = ["WORKFLOWS"]
 
-WORKFLOWS = (Agent, Session, Parallel, Pipeline, Review, Vote)
+WORKFLOWS = (Agent, Session, Decompose, Handoff, Parallel, Pipeline, Review, Vote)
