@@ -12,7 +12,7 @@ from perdure.domain.run import StopReason
 from perdure.testing import Environment, call
 from tests.waiting import update
 
-ROLES = {
+ROLES: dict[str, Any] = {
     role: {"agent": {"name": role, "instructions": f"You are {role}.", "tools": []}}
     for role in ("planner", "solver", "synthesis")
 }

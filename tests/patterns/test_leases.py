@@ -70,7 +70,9 @@ def spend(node: Node, data: st.DataObject, total: Spent) -> None:
 
 
 def settle(node: Node, name: str, *, lost: bool) -> None:
-    """A child has ended; of one that is lost nobody knows what it has used, so that all of its lease counts."""
+    """A child has ended, and those below it before; of one that is lost nobody knows what it has used: all counts."""
+    for below in list(node.children[name].children):
+        settle(node.children[name], below, lost=False)
     lease, child = node.leases.settle(name), node.children.pop(name)
     known = Usage(input_tokens=child.spent.input_tokens, cost_usd=child.spent.cost_usd)
     most = Usage(input_tokens=lease.tokens, cost_usd=lease.cost_usd)
@@ -185,7 +187,7 @@ async def test_what_a_call_has_beside_the_conversation_counts_before_it(env: Env
     """Long instructions that alone exceed the lease: the model is not asked at all."""
     path = tmp_path / "script.yaml"
     path.write_text(yaml.safe_dump({"steps": [{"text": "short"}]}), encoding="utf-8")
-    long = {"name": "long", "instructions": "Mind this. " * 1_000, "tools": []}
+    long: dict[str, Any] = {"name": "long", "instructions": "Mind this. " * 1_000, "tools": []}
     handle = await env.start_pattern(
         "Parallel",
         ParallelResult,
