@@ -109,7 +109,6 @@ def test_equal_parts_come_out_of_what_is_free(tokens: int, parts: int) -> None:
     granted = [leases.grant(str(n), limits, Spent(), parts - n) for n in range(parts)]
     sizes = [lease.tokens for lease in granted if isinstance(lease, Lease)]
     assert sum(sizes) <= tokens
-    assert len(sizes) in (0, parts)
     assert max(sizes, default=0) - min(sizes, default=0) <= 1
     for name in list(leases.out):
         leases.settle(name)
