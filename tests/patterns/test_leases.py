@@ -156,7 +156,7 @@ def tokens_of(results: list[dict[str, Any]]) -> int:
     return sum(each["usage"]["input_tokens"] + each["usage"]["output_tokens"] for each in results)
 
 
-@pytest.mark.parametrize("limit", [LIMIT, 100_000])
+@pytest.mark.parametrize("limit", [LIMIT, 1_000_000])
 async def test_five_levels_of_subtasks_stay_within_the_limit_of_the_root(
     env: Environment, tmp_path: Path, limit: int
 ) -> None:
@@ -179,7 +179,7 @@ async def test_five_levels_of_subtasks_stay_within_the_limit_of_the_root(
     used = tokens_of(await results_below(env, handle.id))
     assert used == result.usage.input_tokens + result.usage.output_tokens
     assert 0 < used <= limit
-    assert result.success == (limit == 100_000), result.error
+    assert (result.failed > 0) == (limit == LIMIT)
 
 
 async def test_what_a_call_has_beside_the_conversation_counts_before_it(env: Environment, tmp_path: Path) -> None:
