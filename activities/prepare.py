@@ -16,6 +16,7 @@ from perdure.domain.arguments import check_output_schema
 from perdure.domain.context import budget_for
 from perdure.domain.contracts import Contract, contracts
 from perdure.domain.errors import ConfigurationError, InvalidInput
+from perdure.domain.model import JsonObject, canonical_json
 from perdure.domain.policy import Policy
 from perdure.domain.ports import Price
 from perdure.domain.react import FINISH
@@ -113,12 +114,12 @@ def resolve(worker: Equipment, given: AgentInput) -> Setup:
     if problem := check_output_schema(output_schema or {}):
         msg = f"output_schema: {problem}"
         raise InvalidInput(msg)
-    policy = _policy(worker, given, agent)
+    policy, tools = _policy(worker, given, agent), _tools(worker, given, agent)
     setup = Setup(
         agent=agent,
         model=model,
         instructions=agent.instructions,
-        tools=_tools(worker, given, agent),
+        tools=tools,
         limits=limits,
         settings=agent.settings,
         output_schema=output_schema,
@@ -135,6 +136,7 @@ def resolve(worker: Equipment, given: AgentInput) -> Setup:
         recorded=True,
         notifies=bool(worker.settings.notify_webhook or worker.settings.notify_mail),
         role=role,
+        head=_head(agent.instructions, tools, output_schema),
     )
     if (size := len(setup.wire_json().encode())) > MAX_SETUP_BYTES:
         msg = (
@@ -156,6 +158,12 @@ def _contract(given: AgentInput, agent: AgentSpec) -> Contract | None:
     if given.input is not None:
         contract.accept(given.input)
     return contract
+
+
+def _head(instructions: str, tools: Sequence[ToolSpec], schema: JsonObject | None) -> int:
+    """Characters that every model call has beside the conversation."""
+    written = sum(len(tool.wire_json()) for tool in tools)
+    return len(instructions) + written + (0 if schema is None else len(canonical_json(schema)))
 
 
 def _model(worker: Equipment, given: AgentInput, agent: AgentSpec) -> str:

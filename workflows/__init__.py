@@ -4,12 +4,15 @@ from workflows.agent import Agent
 from workflows.patterns.best_of import BestOf
 from workflows.patterns.consensus import Consensus
 from workflows.patterns.debate import Debate
+from workflows.patterns.decompose import Decompose
 from workflows.patterns.graph import Graph
+from workflows.patterns.handoff import Handoff
 from workflows.patterns.hierarchy import Hierarchy
 from workflows.patterns.iterative import Iterative
 from workflows.patterns.linear import Linear
 from workflows.patterns.map_reduce import MapReduce
 from workflows.patterns.parallel import Parallel
+from workflows.patterns.pipeline import Pipeline
 from workflows.patterns.plan_execute import PlanExecute
 from workflows.patterns.reflexion import Reflexion
 from workflows.patterns.review import Review
@@ -27,12 +30,15 @@ WORKFLOWS = (
     BestOf,
     Consensus,
     Debate,
+    Decompose,
     Graph,
+    Handoff,
     Hierarchy,
     Iterative,
     Linear,
     MapReduce,
     Parallel,
+    Pipeline,
     PlanExecute,
     Reflexion,
     Review,

@@ -1,11 +1,14 @@
 """Keeps the conversation within the model's window: decides when it is made smaller and takes what came of it."""
 
+import math
+
 from perdure.domain.context import CompactRequest
 from perdure.domain.messages import SystemMessage
+from perdure.domain.tokens import LEAST
 from workflows import calls
 from workflows.run import AgentRun
 
-__all__ = ["expected", "fit", "make_room"]
+__all__ = ["at_most", "fit", "make_room"]
 
 CHARACTERS_PER_TOKEN = 4
 """For runs that began before estimates were calibrated."""
@@ -17,6 +20,20 @@ def expected(run: AgentRun) -> int:
     """Tokens of the messages that the provider has not counted yet; its own answers it has."""
     size = run.unsent + run.log.size_since(run.sent, but="assistant")
     return size // CHARACTERS_PER_TOKEN if run.setup.context is None else run.calibration.estimate(size)
+
+
+def at_most(run: AgentRun) -> int:
+    """Input tokens of the next model call beyond those that the provider has counted.
+
+    An estimate where the limit is the run's own. A run on a lease has a share of somebody else's limit, which it must
+    not exceed: there as many are assumed as no plain text has, and before the first call instructions, tools and
+    schema with them.
+    """
+    head = run.setup.head
+    if head is None or run.given.lineage is None:
+        return expected(run)
+    size = run.unsent + run.log.size_since(run.sent, but="assistant")
+    return math.ceil((size if run.spent.context else size + head) / LEAST)
 
 
 async def make_room(run: AgentRun) -> None:
@@ -35,7 +52,7 @@ async def fit(run: AgentRun, *, overflowed: bool = False) -> bool:
     until the conversation has grown.
     """
     budget, log = run.setup.context, run.log
-    if budget is None:
+    if budget is None or (budget.strategy == "summarise" and not _pays_for_summary(run)):
         return False
     total = run.spent.context + expected(run)
     over = (
@@ -69,3 +86,10 @@ async def fit(run: AgentRun, *, overflowed: bool = False) -> bool:
     run.spent.context = max(total - saved, run.calibration.estimate(found.after))
     run.notice("context.compacted", f"{found.before} characters became {found.after}; the rest is in blob:{found.blob}")
     return True
+
+
+def _pays_for_summary(run: AgentRun) -> bool:
+    """Whether a run on a lease has enough left to have its conversation summarised: that is a model call too."""
+    if run.setup.head is None or run.given.lineage is None:
+        return True
+    return run.setup.limits.tokens - run.spent.tokens > 2 * math.ceil(run.log.characters / LEAST)

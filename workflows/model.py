@@ -9,7 +9,7 @@ from perdure.domain.ports import StopKind
 from perdure.domain.run import ModelReply, ModelRequest, StopReason
 from workflows import calls
 from workflows.breaking import take_broken
-from workflows.context import expected, fit, make_room
+from workflows.context import at_most, fit, make_room
 from workflows.control import Broken, RunEndedError
 from workflows.limits import reach
 from workflows.metrics import count_turn
@@ -89,7 +89,7 @@ async def _fitting_reply(run: AgentRun, broken: Broken) -> tuple[Allowance, Mode
 async def last_word(run: AgentRun) -> None:
     """Have the model say what was reached, one call beyond the limit, if what is left pays for it."""
     limits = run.setup.limits.model_copy(update={"turns": run.spent.turns + 1})
-    allowance = run.spent.reserve(limits, run.setup.price, expected(run), LAST_WORD_TOKENS)
+    allowance = run.spent.reserve(limits, run.setup.price, at_most(run), LAST_WORD_TOKENS)
     if allowance.tokens < 1:
         run.warnings.append("nothing was left for a summary of what was reached")
         return
@@ -113,7 +113,7 @@ async def _allowance(run: AgentRun) -> Allowance:
             continue
         most = setup.settings.max_output_tokens
         wanted = most if setup.context is None else min(most, setup.context.output_reserve)
-        allowance = run.spent.reserve(setup.limits, setup.price, expected(run), wanted)
+        allowance = run.spent.reserve(setup.limits, setup.price, at_most(run), wanted)
         if allowance.tokens >= 1:
             return allowance
         await reach(run, allowance.bound)

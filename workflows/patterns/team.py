@@ -76,11 +76,16 @@ class Team:
         self._run.changed()
         return done
 
-    async def ask_all(self, steps: Sequence[Step], at_once: int, enough: Enough | None = None) -> list[Done]:
+    async def ask_all(
+        self, steps: Sequence[Step], at_once: int, enough: Enough | None = None, after: int | None = None
+    ) -> list[Done]:
         """Run steps side by side, at most `at_once`, and return what each came to, in their order.
 
         As soon as `enough` says so of those that have ended (in the order they did), the others are told to stop and
         those that have not begun do not: their result says STOPPED.
+
+        The free budget is shared by those that run at once, so that the first may use it up; with `after` it is shared
+        by all that have not begun and so many steps after them.
         """
         ended: list[Done] = []
         found: dict[int, Done] = {}
@@ -94,7 +99,8 @@ class Team:
                 if decided:
                     found[number] = not_run(step, "STOPPED", "it was decided without this step")
                     continue
-                found[number] = await self.ask(step, parts=min(at_once, len(rest) + 1))
+                parts = min(at_once, len(rest) + 1) if after is None else len(rest) + 1 + after
+                found[number] = await self.ask(step, parts)
                 ended.append(found[number])
                 if enough is not None and not decided and enough(ended):
                     decided = True
