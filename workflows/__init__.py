@@ -1,10 +1,12 @@
 """Deterministic code: what runs and patterns decide. `WORKFLOWS` is the one list for worker, replayer and tests."""
 
 from workflows.agent import Agent
+from workflows.patterns.mesh import Mesh
 from workflows.patterns.parallel import Parallel
+from workflows.patterns.peer import Peer
 from workflows.patterns.vote import Vote
 from workflows.session import Session
 
 __all__ = ["WORKFLOWS"]
 
-WORKFLOWS = (Agent, Session, Parallel, Vote)
+WORKFLOWS = (Agent, Session, Mesh, Parallel, Peer, Vote)
