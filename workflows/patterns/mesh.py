@@ -55,6 +55,7 @@ class Mesh(Postbox):
         super().__init__()
         self._ended: Sent | None = None
         self._sending: list[asyncio.Task[None]] = []
+        self._lines: dict[str, asyncio.Lock] = {}
         self._ends: tuple[str, ...] = ()
         self._quiet_since: datetime | None = None
 
@@ -97,6 +98,7 @@ class Mesh(Postbox):
         router, now = self.router, workflow.now()
         router.rules, self._ends = rules, given.ends
         router.peers = {peer.name: peer.address for peer in given.peers}
+        self._lines = {peer.name: asyncio.Lock() for peer in given.peers}
         router.post(
             Letter(id="goal", type="task", source=OUTSIDE, target=given.first, content=given.goal, timestamp=now), now
         )
@@ -146,8 +148,12 @@ class Mesh(Postbox):
             return
 
     async def _deliver(self, delivery: Delivery) -> None:
-        """Send a letter to a peer. Where that fails it is sent again, as when it is not acknowledged."""
-        await tell_child(self.ids[delivery.peer], "deliver", delivery.letter)
+        """Send a letter to a peer. Where that fails it is sent again, as when it is not acknowledged.
+
+        The server keeps no order between signals: the next one leaves when this one has arrived.
+        """
+        async with self._lines[delivery.peer]:
+            await tell_child(self.ids[delivery.peer], "deliver", delivery.letter)
 
     def reported(self, sent: Sent, upon: Letter) -> None:
         """A peer that may end the mesh does so by saying that it is done."""

@@ -61,7 +61,7 @@ class Postbox(Pattern):
     def sent(self, *payload: JsonValue) -> None:
         """Hear what a peer has written upon a letter; what is told again changes nothing."""
         told = self._signalled(Sent, payload, "sent")
-        if told is None:
+        if told is None or not self.is_open:  # peers that are stopped in the end may still report that
             return
         upon = self.router.handled(told.handled, told.peer, failed=told.error is not None)
         if upon is not None:
