@@ -14,6 +14,7 @@ from perdure.domain.mail.book import Rules
 from perdure.domain.mail.letter import ContentRule, Letter, LetterType
 from perdure.domain.mail.records import Address
 from perdure.domain.mail.router import Router
+from perdure.domain.model import JsonObject
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 PEERS = ["ann", "ben", "cid"]
@@ -263,7 +264,7 @@ class Mail(RuleBasedStateMachine):
             self.dealt.append((taken.id, peer))
             upon = self.post.handled(taken.id, peer)
             assert upon is not None
-            draft = {"to": to, "type": kind, "content": "x"}
+            draft: JsonObject = {"to": to, "type": kind, "content": "x"}
             self.post.written(peer, [draft], len(self.dealt), upon, self.now)
             assert self.post.handled(taken.id, peer) is None
 

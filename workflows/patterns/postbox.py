@@ -1,14 +1,15 @@
 """The counter of a mesh: what its peers report, and what people and programs outside send, ask and redrive."""
 
-from typing import Any
-
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
+from perdure.domain.control import PageRequest
 from perdure.domain.mail.letter import OUTSIDE, Letter, Outside
 from perdure.domain.mail.records import (
+    DeadPage,
     LetterPage,
     LettersRequest,
+    PendingPage,
     Redrive,
     RedriveAnswer,
     SendAnswer,
@@ -146,19 +147,16 @@ class Postbox(Pattern):
         return page(self.router.shown(wanted.a, wanted.b), wanted.offset, wanted.limit)
 
     @workflow.query(name="dead_letters")
-    def dead_letters(self, *payload: JsonValue) -> dict[str, Any]:
+    def dead_letters(self, *payload: JsonValue) -> DeadPage:
         """Letters that did not arrive, oldest first: `{"offset": 0, "limit": 100}`; a page may hold fewer."""
-        wanted, dead = parse(LettersRequest, payload, "query dead_letters"), self.router.dead
+        wanted, dead = parse(PageRequest, payload, "query dead_letters"), self.router.dead
         shown = fitting(dead[wanted.offset : wanted.offset + wanted.limit])
         end = wanted.offset + len(shown)
-        return {
-            "dead_letters": shown,
-            "offset": wanted.offset,
-            "next_offset": end if end < len(dead) else None,
-            "total": len(dead),
-        }
+        following = end if end < len(dead) else None
+        return DeadPage(dead_letters=shown, offset=wanted.offset, next_offset=following, total=len(dead))
 
     @workflow.query(name="pending_requests")
-    def pending_requests(self) -> dict[str, Any]:
+    def pending_requests(self, *payload: JsonValue) -> PendingPage:
         """Requests that have no answer yet: `{"requests": [...]}`."""
-        return {"requests": fitting(self.router.pending.values())}
+        parse(PageRequest, payload, "query pending_requests")
+        return PendingPage(requests=fitting(self.router.pending.values()))

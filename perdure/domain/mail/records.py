@@ -14,6 +14,7 @@ from perdure.domain.model import JsonObject, Model
 __all__ = [
     "Address",
     "DeadLetter",
+    "DeadPage",
     "DeadReason",
     "Delivery",
     "DeliveryShown",
@@ -21,6 +22,7 @@ __all__ = [
     "LetterShown",
     "LettersRequest",
     "PeerCount",
+    "PendingPage",
     "PendingRequest",
     "Redrive",
     "RedriveAnswer",
@@ -122,6 +124,21 @@ class LetterPage(Model, frozen=True):
     offset: int
     next_offset: int | None
     total: int
+
+
+class DeadPage(Model, frozen=True):
+    """Dead letters, oldest first; `next_offset` is None on the last page."""
+
+    dead_letters: tuple[DeadLetter, ...]
+    offset: int
+    next_offset: int | None
+    total: int
+
+
+class PendingPage(Model, frozen=True):
+    """Requests that have no answer yet, oldest first, as many as fit."""
+
+    requests: tuple[PendingRequest, ...]
 
 
 class SendAnswer(Model, frozen=True):
