@@ -11,7 +11,9 @@ from workflows.patterns.hierarchy import Hierarchy
 from workflows.patterns.iterative import Iterative
 from workflows.patterns.linear import Linear
 from workflows.patterns.map_reduce import MapReduce
+from workflows.patterns.mesh import Mesh
 from workflows.patterns.parallel import Parallel
+from workflows.patterns.peer import Peer
 from workflows.patterns.pipeline import Pipeline
 from workflows.patterns.plan_execute import PlanExecute
 from workflows.patterns.reflexion import Reflexion
@@ -37,7 +39,9 @@ WORKFLOWS = (
     Iterative,
     Linear,
     MapReduce,
+    Mesh,
     Parallel,
+    Peer,
     Pipeline,
     PlanExecute,
     Reflexion,

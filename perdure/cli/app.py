@@ -23,6 +23,7 @@ from perdure.cli.demo import demo
 from perdure.cli.developing import dev, server_status, server_stop
 from perdure.cli.diagnosis import doctor
 from perdure.cli.errors import CliError, ExitCode
+from perdure.cli.lettering import letters
 from perdure.cli.listing import list_agents, list_runs, list_sessions, list_tools, list_workflows
 from perdure.cli.looking import approvals, status, transcript
 from perdure.cli.output import Format, Output
@@ -51,7 +52,7 @@ def build_app(workflows: Workflows) -> typer.Typer:
     for verb in (run, chat, demo, dev):
         add_verb(app, verb, workflows)
     app.add_typer(_sub_verbs("Show runs, sessions, agents, tools or workflow types.", LISTS, workflows), name="list")
-    reading: Sequence[Verb] = (status, watch, transcript, checkpoints, approvals)
+    reading: Sequence[Verb] = (status, watch, transcript, checkpoints, letters, approvals)
     deciding: Sequence[Verb] = (approve, reject, edit, respond, escalate)
     acting: Sequence[Verb] = (steer, configure, pause, resume, interrupt, stop, cancel)
     for verb in (*reading, *deciding, *acting, validate, doctor):

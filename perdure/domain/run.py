@@ -115,8 +115,9 @@ class Setup(Compact, frozen=True):
     `context` and `rollover_events` are None for runs that began before there was a context budget and
     continue-as-new: those keep to what they were started with. `unsigned` says whether decisions without a token
     count; `recorded` whether the run keeps an audit log and tells its events (false for runs of earlier releases),
-    `notifies` whether people are told of requests. `role` is that whose contract the answer must fulfil. `head` are the characters that every model call has beside the
-    conversation: instructions, tools and schema; None for runs that began before these were counted ahead.
+    `notifies` whether people are told of requests. `role` is that whose contract the answer must fulfil.
+    `head` are the characters that every model call has beside the conversation (instructions, tools and schema), None
+    for runs that began before these were counted ahead.
     """
 
     agent: AgentSpec

@@ -23,5 +23,5 @@ async def test_a_pattern_comes_to_its_result(case: Case, env: Environment, tmp_p
 
 def test_every_pattern_has_a_case() -> None:
     """None is left out of the tests that go over all cases."""
-    patterns = {workflow.__name__ for workflow in WORKFLOWS} - {"Agent", "Session"}
+    patterns = {workflow.__name__ for workflow in WORKFLOWS} - {"Agent", "Session", "Peer"}
     assert {case.workflow for case in CASES} >= patterns

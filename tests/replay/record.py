@@ -182,6 +182,10 @@ SETTINGS: dict[str, dict[str, Any]] = {
 """What a scenario needs of its worker."""
 
 
+BELOW = {"Mesh": "peer"}
+"""Patterns whose children are of a type that only they start: the first one is recorded too."""
+
+
 async def pattern(env: Environment, case: Case) -> Handle:
     """The case of a pattern, to its end."""
     with tempfile.TemporaryDirectory() as folder:
@@ -214,7 +218,11 @@ async def main() -> None:
             if any(HISTORIES.glob(f"pattern-{case.name}*.json")):
                 continue
             async with agents(sample_tools(Host()), client=client) as env:
-                write(f"pattern-{case.name}", await env.history(await pattern(env, case)))
+                handle = await pattern(env, case)
+                write(f"pattern-{case.name}", await env.history(handle))
+                if case.workflow in BELOW:
+                    child = env.client.get_workflow_handle(f"{handle.id}.1")
+                    write(f"pattern-{case.name}-{BELOW[case.workflow]}", await env.history(child))
     sys.stdout.flush()
 
 

@@ -1,0 +1,1 @@
+"""Letters between agents: what they are, and who gets them."""
