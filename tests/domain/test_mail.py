@@ -1,7 +1,7 @@
 """Letters and their router: nothing is lost, nothing is dealt with twice, and every bound holds."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 from hypothesis import given
@@ -14,7 +14,9 @@ from perdure.domain.mail.book import Rules
 from perdure.domain.mail.letter import ContentRule, Letter, LetterType
 from perdure.domain.mail.records import Address
 from perdure.domain.mail.router import Router
-from perdure.domain.model import JsonObject
+
+if TYPE_CHECKING:
+    from perdure.domain.model import JsonObject
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 PEERS = ["ann", "ben", "cid"]
