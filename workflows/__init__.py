@@ -2,9 +2,10 @@
 
 from workflows.agent import Agent
 from workflows.patterns.parallel import Parallel
+from workflows.patterns.review import Review
 from workflows.patterns.vote import Vote
 from workflows.session import Session
 
 __all__ = ["WORKFLOWS"]
 
-WORKFLOWS = (Agent, Session, Parallel, Vote)
+WORKFLOWS = (Agent, Session, Parallel, Review, Vote)

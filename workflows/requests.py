@@ -10,7 +10,7 @@ from perdure.domain.policy import Level, Rule
 from perdure.domain.tools import ToolSpec, call_digest
 from workflows.run import AgentRun
 
-__all__ = ["ask_about_call", "unknown_id"]
+__all__ = ["ask_about_call", "expiry", "unknown_id", "verdicts_for"]
 
 MAX_TITLE = 200
 
@@ -29,7 +29,7 @@ async def ask_about_call(  # noqa: PLR0913 - what a request is made of
     answer_schema: JsonObject | None = None,
 ) -> Decision:
     """Ask people about one call and wait for their decision; ends the run when they say stop."""
-    now, wait = workflow.now(), _expiry(rule)
+    now, wait = workflow.now(), expiry(rule)
     identity = request_id(number, spec.name, arguments)
     if kind is RequestKind.UNKNOWN_OUTCOME:
         identity = run.approvals.unused(unknown_id(number, spec, arguments))
@@ -43,7 +43,7 @@ async def ask_about_call(  # noqa: PLR0913 - what a request is made of
         effect=spec.effect,
         level=level,
         digest=call_digest(spec.name, arguments),
-        verdicts=_verdicts(kind, rule),
+        verdicts=verdicts_for(kind, rule),
         answer_schema=spec.parameters if answer_schema is None else answer_schema,
         requester=run.given.requester,
         reason=reason,
@@ -66,7 +66,7 @@ def unknown_id(number: int, spec: ToolSpec, arguments: JsonObject) -> str:
     return f"{request_id(number, spec.name, arguments)}-unknown"
 
 
-def _verdicts(kind: RequestKind, rule: Rule | None) -> tuple[Verdict, ...]:
+def verdicts_for(kind: RequestKind, rule: Rule | None) -> tuple[Verdict, ...]:
     """What people can say: escalating needs somebody to escalate to; no single person answers where several must."""
     alone = rule is None or rule.quorum == 1
     valid = tuple(verdict for verdict in VERDICTS[kind] if alone or verdict is not Verdict.RESPOND)
@@ -78,7 +78,7 @@ def request_id(number: int, tool: str, arguments: JsonObject) -> str:
     return f"req-{number}-{call_digest(tool, arguments)[:8]}"
 
 
-def _expiry(rule: Rule | None) -> timedelta | None:
+def expiry(rule: Rule | None) -> timedelta | None:
     """How long a request may wait."""
     return None if rule is None or rule.timeout is None else timedelta(seconds=rule.timeout)
 

@@ -69,10 +69,17 @@ async def _verdict(request: Request, ask: Asked) -> Verdict | None:
             return verdict
 
 
+def _edited(request: Request) -> str:
+    """What an edit of this request changes, for the prompt."""
+    if request.kind is RequestKind.LIMIT:
+        return "limits as JSON, for example"
+    return "content as JSON, now" if request.kind.of_content else "arguments as JSON, now"
+
+
 async def _details(request: Request, verdict: Verdict, ask: Asked) -> tuple[JsonObject | None, JsonValue, str]:
     """Arguments, response and reason that go with a verdict."""
     if verdict is Verdict.EDIT:
-        what = "limits as JSON, for example" if request.kind is RequestKind.LIMIT else "arguments as JSON, now"
+        what = _edited(request)
         typed = await _line(ask, f"new {what} {shown_json(edit_example(request))}\n> ")
         arguments = parse_object(typed, "arguments")
         if problem := check_arguments(request.answer_schema, arguments):

@@ -56,6 +56,18 @@ MEANINGS: dict[RequestKind, dict[Verdict, str]] = {
         Verdict.REJECT: "end here, at the limit",
         Verdict.STOP: "stop the run",
     },
+    RequestKind.PLAN: {
+        Verdict.APPROVE: "go on with this plan",
+        Verdict.EDIT: "go on with the plan as you change it",
+        Verdict.REJECT: "it will not do, and your reason says why",
+        Verdict.STOP: "stop the run",
+    },
+    RequestKind.RESULT: {
+        Verdict.APPROVE: "this result is good",
+        Verdict.EDIT: "take the result as you change it",
+        Verdict.REJECT: "it will not do, and your reason says why",
+        Verdict.STOP: "stop the run",
+    },
 }
 
 
@@ -113,7 +125,9 @@ def votes_words(request: Request) -> str:
 
 
 def _subject(request: Request) -> list[tuple[str, str]]:
-    """The call that is asked about, or the limits that were reached."""
+    """The call that is asked about, the limits that were reached, or the content under review."""
+    if request.kind.of_content:
+        return [("level", str(request.level)), ("content", shown_json(request.arguments))]
     if request.kind is RequestKind.LIMIT:
         return [("limit", " ".join(f"{name} {shown_json(value)}" for name, value in request.arguments.items()))]
     about = f"{request.tool}, effect {request.effect}, level {request.level}"

@@ -42,6 +42,13 @@ class RequestKind(StrEnum):
     QUESTION = "question"
     UNKNOWN_OUTCOME = "unknown_outcome"
     LIMIT = "limit"
+    PLAN = "plan"
+    RESULT = "result"
+
+    @property
+    def of_content(self) -> bool:
+        """Whether content is reviewed: `arguments` are the content, and no tool is called."""
+        return self in (RequestKind.PLAN, RequestKind.RESULT)
 
 
 class Verdict(StrEnum):
@@ -49,7 +56,8 @@ class Verdict(StrEnum):
 
     For an unknown outcome: approve = run it again under the same key, respond = it happened and this is
     the result, reject = it did not happen. For a limit: approve = as much again, edit = `arguments` are the new
-    limits, reject = end here.
+    limits, reject = end here. For a plan or a result: edit = `arguments` are the new content, reject = `reason` says
+    what is wrong with it.
     """
 
     APPROVE = "approve"
@@ -65,6 +73,8 @@ VERDICTS: dict[RequestKind, tuple[Verdict, ...]] = {
     RequestKind.QUESTION: (Verdict.RESPOND, Verdict.REJECT, Verdict.STOP),
     RequestKind.UNKNOWN_OUTCOME: (Verdict.APPROVE, Verdict.RESPOND, Verdict.REJECT, Verdict.STOP),
     RequestKind.LIMIT: (Verdict.APPROVE, Verdict.EDIT, Verdict.REJECT, Verdict.STOP),
+    RequestKind.PLAN: (Verdict.APPROVE, Verdict.EDIT, Verdict.REJECT, Verdict.STOP),
+    RequestKind.RESULT: (Verdict.APPROVE, Verdict.EDIT, Verdict.REJECT, Verdict.STOP),
 }
 
 

@@ -19,6 +19,8 @@ NO: dict[RequestKind, str] = {
     RequestKind.QUESTION: "the agent is told that it gets no answer, with your reason",
     RequestKind.UNKNOWN_OUTCOME: "the call counts as not having happened; the agent is told so",
     RequestKind.LIMIT: "the run ends here, at its limit, with what it has reached",
+    RequestKind.PLAN: "the plan is not followed; your reason goes back to those who made it",
+    RequestKind.RESULT: "the result is not accepted; your reason goes back to those who made it",
 }
 
 YES: dict[tuple[RequestKind, Verdict], str] = {
@@ -33,6 +35,10 @@ YES: dict[tuple[RequestKind, Verdict], str] = {
     (RequestKind.UNKNOWN_OUTCOME, Verdict.RESPOND): "the call did happen, and this was its result",
     (RequestKind.LIMIT, Verdict.APPROVE): "go on, with as much again",
     (RequestKind.LIMIT, Verdict.EDIT): "go on with the limits of the form; a page shows the difference first",
+    (RequestKind.PLAN, Verdict.APPROVE): "go on with the plan as it is shown",
+    (RequestKind.PLAN, Verdict.EDIT): "go on with the plan of the form; a page shows the difference first",
+    (RequestKind.RESULT, Verdict.APPROVE): "accept the result as it is shown",
+    (RequestKind.RESULT, Verdict.EDIT): "accept the result of the form; a page shows the difference first",
 }
 
 

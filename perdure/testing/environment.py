@@ -83,6 +83,7 @@ class Environment:
         kind: str,
         result: type[R],
         goal: str,
+        /,
         **fields: Any,  # noqa: ANN401 - any JSON
     ) -> WorkflowHandle[Any, R]:
         """Start a workflow of this type, whose result is such a model; `fields` are those of its input."""

@@ -32,6 +32,8 @@ class Pattern(Handlers):
         super().__init__()
         self._run.conducts = True
         self.team = Team(self._run)
+        self.kept: dict[str, object] = {}
+        """Fields of the result as far as they are known, for when the pattern is ended before its work is done."""
 
     async def conduct(
         self, given: type[I], result: type[R], payload: tuple[JsonValue, ...], work: Callable[[I], Awaitable[Found]]
@@ -57,6 +59,7 @@ class Pattern(Handlers):
                 ended = run.end(found.reason, found.output, found.error)
         except RunEndedError as end:
             run.approvals.close()
+            details = self.kept
             ended = run.end(end.reason, self.team.reached, end.error)
         return result.model_validate({**ended.model_dump(), **details, "steps": run.steps.closed})
 
