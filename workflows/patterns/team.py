@@ -101,6 +101,11 @@ class Team:
         await _all(tasks)
         return [found[number] for number in range(len(steps))]
 
+    def has_call(self) -> bool:
+        """Whether a tool call is left that no run below this one has leased."""
+        leased = sum(lease.tool_calls for lease in self._leases.out.values())
+        return leased == 0 or self._run.setup.limits.tool_calls - self._run.spent.tool_calls - leased > 0
+
     async def stop(self, reason: str) -> None:
         """Tell every open child to stop with what it has reached."""
         for identity in self._run.open_children:

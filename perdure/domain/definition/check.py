@@ -121,8 +121,8 @@ class _Checker:
             yield from self._needs(stage, place, everything)
             # After a circle nobody knows who comes before whom.
             seen: AbstractSet[str] = self.named.keys() if circle else before[name].keys()
-            for holder in inner:
-                seen = seen | inner[holder] if holder in seen else seen
+            for holder, found in inner.items():
+                seen = seen | found if holder in seen else seen
             yield from self._stage(stage, name, place, self.sight.seeing(seen))
 
     def _with_inside(self, names: Collection[str]) -> set[str]:

@@ -4,9 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from perdure.domain.definition.models import ConditionStage, Place, Stage, StageBase, blocks_of
 
-__all__ = ["Named", "id_of", "inside", "named_stages"]
-
-Named = tuple[str, StageBase]
+__all__ = ["id_of", "ids_of", "inside", "named_stages"]
 
 
 def id_of(stage: StageBase, number: int, above: str = "") -> str:
@@ -29,3 +27,8 @@ def named_stages(
         yield place, identity, stage
         for field, block in blocks_of(stage):
             yield from named_stages(block, inside(stage, identity, field), (*place, field))
+
+
+def ids_of(stages: Sequence[Stage]) -> list[str]:
+    """Ids of the stages of a definition, without those inside of others."""
+    return [id_of(stage, number) for number, stage in enumerate(stages)]
