@@ -1,7 +1,7 @@
 """Other ways to write a definition, brought into the one form on the YAML nodes, so that every place keeps its line."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import cast
 
 import yaml
@@ -86,33 +86,59 @@ def _agent(spec: yaml.MappingNode) -> None:
 
 def _stages(root: yaml.MappingNode, stages: yaml.SequenceNode) -> None:
     """Rewrite every stage of the list; what a stage calls its output names it, too."""
-    items = cast("list[yaml.Node]", stages.value)
-    found = list[yaml.Node]()
-    outputs = dict[str, str]()
+    items = [item for item in cast("list[yaml.Node]", stages.value) if isinstance(item, yaml.MappingNode)]
     for item in items:
-        if isinstance(item, yaml.MappingNode):
-            _rename(item, STAGE)
-            _team(item)
-            found += [item, *_reviewed(item)]
-            output = _get(item, "output") if _get(item, "agent") or _get(item, "parallel") else None
-            name = _word(_get(item, "id"))
-            if output is not None and name:
-                _take(item, "output")
-                outputs |= dict.fromkeys(_words(output), name)
-            if name:
-                outputs.setdefault(name, name)
-        else:
-            found.append(item)
-    stages.value = found
-    for item in found:
-        if isinstance(item, yaml.MappingNode):
-            needs = _get(item, "needs")
-            if isinstance(needs, yaml.ScalarNode):
-                _set(item, "needs", _list([needs], needs))
-            _input(item, outputs)
-    needed = any(_get(item, "needs") for item in found if isinstance(item, yaml.MappingNode))
-    if needed and _get(root, "type") is None:
+        _rename(item, STAGE)
+    by_needs = any(_get(item, "needs") for item in items)
+    if by_needs and _get(root, "type") is None:
         root.value.append((_text("type", root), _text("graph", root)))
+    found, outputs, last = list[yaml.Node](), dict[str, str](), dict[str, str]()
+    for item in cast("list[yaml.Node]", stages.value):
+        found.append(item)
+        if isinstance(item, yaml.MappingNode):
+            _team(item)
+            review = _reviewed(item, by_needs=by_needs)
+            found += review
+            name = _word(_get(item, "id"))
+            if name:
+                last[name] = f"{name}.review" if review else name
+                outputs |= dict.fromkeys([*_named_output(item), name], last[name])
+    stages.value = found
+    for item in items:
+        _needs(item, last)
+        _input(item, outputs)
+    if _word(_get(root, "type")) == "hierarchical" and not by_needs:
+        _chained([item for item in found if isinstance(item, yaml.MappingNode)])
+
+
+def _chained(items: Sequence[yaml.MappingNode]) -> None:
+    """Stages that run in turn still do when some of them name their input: each needs the one before, too."""
+    if not any(_get(item, "needs") for item in items):
+        return
+    for before, item in zip(items, items[1:], strict=False):
+        needs, name = _get(item, "needs"), _get(before, "id")
+        known = cast("list[yaml.Node]", needs.value) if isinstance(needs, yaml.SequenceNode) else []
+        if name is not None and _word(name) not in {_word(node) for node in known}:
+            _take(item, "needs")
+            item.value.append((_text("needs", item), _list([*known, name], needs or item)))
+
+
+def _named_output(item: yaml.MappingNode) -> list[str]:
+    """How a stage calls its output, which only stages of agents do."""
+    named = _get(item, "agent") is not None or _get(item, "parallel") is not None
+    output = _take(item, "output") if named else None
+    return [] if output is None else _words(output)
+
+
+def _needs(item: yaml.MappingNode, last: dict[str, str]) -> None:
+    """What needs a stage that is reviewed needs its review."""
+    needs = _get(item, "needs")
+    if isinstance(needs, yaml.ScalarNode):
+        needs = _list([needs], needs)
+        _set(item, "needs", needs)
+    for need in cast("list[yaml.Node]", needs.value) if isinstance(needs, yaml.SequenceNode) else ():
+        if isinstance(need, yaml.ScalarNode):
+            need.value = last.get(str(need.value), need.value)
 
 
 def _team(item: yaml.MappingNode) -> None:
@@ -141,23 +167,20 @@ def _team(item: yaml.MappingNode) -> None:
         item.value.append((_text("max_concurrent", flag), _int(1, flag)))
 
 
-def _reviewed(item: yaml.MappingNode) -> Iterator[yaml.Node]:
+def _reviewed(item: yaml.MappingNode, *, by_needs: bool) -> list[yaml.Node]:
     """A stage with `review: true` is followed by one at which people look at its output."""
     flag, name = _get(item, "review"), _word(_get(item, "id"))
     if not isinstance(flag, yaml.ScalarNode) or flag.value not in {"true", "True", "yes", "false", "False", "no"}:
-        return
+        return []
     _take(item, "review")
-    if flag.value in {"true", "True", "yes"} and name:
-        content = f"stages.{name}.output" if name.isidentifier() else f'stages."{name}".output'
-        yield _mapping(
-            [
-                (_text("id", flag), _text(f"{name}.review", flag)),
-                (_text("review", flag), _text("result", flag)),
-                (_text("content", flag), _text(content, flag)),
-                (_text("needs", flag), _list([_text(name, flag)], flag)),
-            ],
-            flag,
-        )
+    if flag.value not in {"true", "True", "yes"} or not name:
+        return []
+    content = f"stages.{name}.output" if name.isidentifier() else f'stages."{name}".output'
+    fields = {"id": f"{name}.review", "review": "result", "content": content}
+    pairs: list[Pair] = [(_text(field, flag), _text(value, flag)) for field, value in fields.items()]
+    if by_needs:
+        pairs.append((_text("needs", flag), _list([_text(name, flag)], flag)))
+    return [_mapping(pairs, flag)]
 
 
 def _input(item: yaml.MappingNode, outputs: dict[str, str]) -> None:
@@ -168,8 +191,17 @@ def _input(item: yaml.MappingNode, outputs: dict[str, str]) -> None:
     nodes = cast("list[yaml.Node]", given.value) if isinstance(given, yaml.SequenceNode) else [given]
     names = [found[1] for node in nodes if (found := WORD.match(_word(node)))]
     stages = [_text(outputs[name], given) for name in names if name in outputs]
-    if stages and _get(item, "needs") is None:
-        item.value.append((_text("needs", given), _list(stages, given)))
+    inner = _get(item, "parallel")
+    if stages and isinstance(inner, yaml.SequenceNode):
+        for each in cast("list[yaml.Node]", inner.value):
+            if isinstance(each, yaml.MappingNode):
+                each.value.append((_text("needs", given), _list(stages, given)))
+    elif stages:
+        needs = _get(item, "needs")
+        known = cast("list[yaml.Node]", needs.value) if isinstance(needs, yaml.SequenceNode) else []
+        more = [stage for stage in stages if _word(stage) not in {_word(node) for node in known}]
+        _take(item, "needs")
+        item.value.append((_text("needs", given), _list([*known, *more], needs or given)))
     elif isinstance(given, yaml.ScalarNode) and not names and _get(item, "goal") is None:
         item.value.append((_text("goal", given), given))
 

@@ -53,6 +53,11 @@ class DefinitionFiles:
         """Names of the definition files in the folder."""
         return sorted(path.stem for path in self._folder.glob("*") if path.suffix in ENDINGS)
 
+    def path(self, name: str) -> Path | None:
+        """The file of this name in the folder; None when there is none."""
+        places = [self._folder / f"{name}{ending}" for ending in ENDINGS]
+        return next((place for place in places if place.is_file()), None)
+
     @property
     def _folder(self) -> Path:
         return self._definitions.folder / FOLDER

@@ -57,8 +57,10 @@ class Interpreter:
         async def do(name: str, parts: int) -> bool:
             nonlocal halt
             end = await self._stage(named[name], name, scope.divided(parts), None)
-            if _halts(named[name], end):
-                halt = halt or (name, end)
+            if halt is None and _halts(named[name], end):
+                halt = (name, end)
+                if not above:
+                    await self._doing.halt(name)
             return halt is None
 
         await side_by_side(list(named), do, at_once or self._at_once)
@@ -74,7 +76,7 @@ class Interpreter:
             end = await self._stage(named[name], name, scope.divided(parts), None)
             if halt is None and _halts(named[name], end):
                 halt = (name, end)
-                await self._team.stop(f"stage {name} has failed")
+                await self._doing.halt(name)
             return halt is None
 
         await by_needs({name: stage.needs for name, stage in named.items()}, do, self._at_once)

@@ -24,6 +24,7 @@ class Mailbox:
         self._kept: dict[str, deque[Event]] = {}
         self._ids: dict[str, None] = {}
         self._count = 0
+        self._closed = False
 
     def put(self, event: Event) -> str:
         """Keep an event; returns why it is dropped instead, or nothing."""
@@ -37,6 +38,10 @@ class Mailbox:
         self._count += 1
         return ""
 
+    def close(self) -> None:
+        """Let nobody wait any longer: the stages end without the others."""
+        self._closed = True
+
     async def take(self, run: AgentRun, name: str, within: float | None) -> Event | None:
         """The oldest event of this name, waiting for it at most so many seconds; None when none came in time.
 
@@ -47,12 +52,12 @@ class Mailbox:
             left = None if over is None else over - workflow.now()
             deadline = run.control.until_deadline
             wait = min((each for each in (left, deadline) if each is not None), default=None)
-            if left is not None and left <= timedelta(0):
+            if self._closed or (left is not None and left <= timedelta(0)):
                 return None
             try:
                 with run.control.waiting(f"event {name}"):
                     await workflow.wait_condition(
-                        lambda: bool(self._kept.get(name)) or run.control.stopping,
+                        lambda: bool(self._kept.get(name)) or run.control.stopping or self._closed,
                         timeout=wait,
                         timeout_summary=f"event {name}"[:100],
                     )

@@ -56,6 +56,11 @@ class Doing:
         self.brief: tuple[ContextItem, ...] = ()
         """What every agent and pattern is told beyond its goal."""
 
+    async def halt(self, name: str) -> None:
+        """The stage of this name ends the whole: those below are told to stop, and nobody waits for an event."""
+        self._mailbox.close()
+        await self._team.stop(f"stage {name} has failed")
+
     async def do(self, stage: StageBase, identity: str, scope: Scope, before: Before) -> StageEnd:
         """Do a stage that has no others in it; raises ExpressionError and RunEndedError."""
         if isinstance(stage, AgentStage | PatternStage | WorkflowStage):
@@ -157,7 +162,8 @@ class Doing:
             return succeeded(event.data)
         if stage.on_timeout == "continue":
             return succeeded(None)
-        return failed("TIMEOUT", f"the event {name!r} has not come in {stage.timeout:g} s")
+        within = "" if stage.timeout is None else f" in {stage.timeout:g} s"
+        return failed("TIMEOUT", f"the event {name!r} has not come{within}")
 
     async def _review(self, stage: ReviewStage, identity: str, scope: Scope, before: Before) -> StageEnd:
         before_it = before[1].output if before else None

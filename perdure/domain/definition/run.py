@@ -43,6 +43,7 @@ class DefinitionInput(PatternInput, frozen=True):
     file that is edited later changes nothing.
     """
 
+    goal: str = ""
     definition: Definition
     inputs: JsonObject = {}
 
