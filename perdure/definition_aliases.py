@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import cast
 
 import yaml
@@ -115,7 +116,7 @@ def _chained(items: Sequence[yaml.MappingNode]) -> None:
     """Stages that run in turn still do when some of them name their input: each needs the one before, too."""
     if not any(_get(item, "needs") for item in items):
         return
-    for before, item in zip(items, items[1:], strict=False):
+    for before, item in pairwise(items):
         needs, name = _get(item, "needs"), _get(before, "id")
         known = cast("list[yaml.Node]", needs.value) if isinstance(needs, yaml.SequenceNode) else []
         if name is not None and _word(name) not in {_word(node) for node in known}:
