@@ -28,7 +28,7 @@ ENDINGS = (".yaml", ".yml", ".json")
 class CheckedFile(TypedDict):
     """A file and what is wrong with it; `kind` is None when nobody said what it is; `warnings` leave it valid.
 
-    `graph` is the picture of a definition, when one was asked for.
+    `notes` say what of a definition was left out; `graph` is the picture of a definition, when one was asked for.
     """
 
     file: str
@@ -36,6 +36,7 @@ class CheckedFile(TypedDict):
     valid: bool
     problems: list[str]
     warnings: list[str]
+    notes: NotRequired[list[str]]
     graph: NotRequired[str]
 
 
@@ -52,7 +53,8 @@ class Definitions:
         """Check one file; raises ConfigurationError."""
         self._files = self._files or definition_files(self._cli)
         loaded = self._files.load(path)
-        item = _valid(path, Kind.DEFINITION, list(loaded.notes))
+        item = _valid(path, Kind.DEFINITION, [])
+        item["notes"] = list(loaded.notes)
         if self._graph is not None:
             draw = as_text if self._graph is Graph.TEXT else as_mermaid
             item["graph"] = draw(loaded.definition)

@@ -116,6 +116,8 @@ def _check(cli: Cli, files: list[Path], kind: Kind | None, graph: Graph | None =
             cli.out.text(f"{item['file']}: valid {item['kind']}" if item["valid"] else "\n".join(item["problems"]))
             for warning in item["warnings"]:
                 cli.out.text(f"warning: {warning}")
+            for note in item.get("notes", []):
+                cli.out.text(f"note: {note}")
             if "graph" in item:
                 cli.out.text(item["graph"])
     else:
