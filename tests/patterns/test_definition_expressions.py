@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from perdure.domain.definition.expressions import problem_of, references, render, render_text
 from perdure.domain.definition.needs import ancestors, cycle
+from perdure.domain.model import JsonObject
 
 
 @pytest.mark.parametrize(
@@ -26,8 +27,14 @@ def test_references_are_found(expression: str, paths: list[tuple[str, ...]]) -> 
 
 @pytest.mark.parametrize(
     ("expression", "words"),
-    [("a ==", "not valid JMESPath"), ("", "empty"), ("nofunc(a)", "no function"), ("!a.b", "negates"), ("a" * 2_001, "at most")],
-)  # fmt: skip
+    [
+        ("a ==", "not valid JMESPath"),
+        ("", "empty"),
+        ("nofunc(a)", "no function"),
+        ("!a.b", "negates"),
+        ("a" * 2_001, "at most"),
+    ],
+)
 def test_what_is_no_expression_is_refused(expression: str, words: str) -> None:
     """Also what JMESPath reads otherwise than people mean it."""
     assert words in problem_of(expression)
@@ -41,7 +48,7 @@ def test_a_text_that_is_one_piece_keeps_its_value(value: object) -> None:
 
 def test_pieces_in_texts() -> None:
     """Texts as they are, values as JSON, nothing for what is not there; braces of JMESPath are no end."""
-    scope = {"inputs": {"a": "x", "n": [1, 2]}}
+    scope: JsonObject = {"inputs": {"a": "x", "n": [1, 2]}}
     assert render_text("{{ inputs.a }}-{{inputs.n}}-{{ inputs.z }}-{{ {k: inputs.a} }}", scope) == 'x-[1,2]--{"k":"x"}'
 
 
