@@ -1,12 +1,16 @@
 """Expressions of definitions: what they refer to, what texts become, what is refused."""
 
+from typing import TYPE_CHECKING
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from perdure.domain.definition.expressions import problem_of, references, render, render_text
 from perdure.domain.definition.needs import ancestors, cycle
-from perdure.domain.model import JsonObject
+
+if TYPE_CHECKING:
+    from perdure.domain.model import JsonObject
 
 
 @pytest.mark.parametrize(
