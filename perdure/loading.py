@@ -15,7 +15,17 @@ from perdure.domain.explain import explain_one
 from perdure.domain.policy import Policy
 from perdure.yaml_places import LineOf, line_of, repeated_keys, valid_fields
 
-__all__ = ["DEFAULT_AGENT", "Definitions", "LineOf", "load_located", "load_model", "parse_located", "parse_model"]
+__all__ = [
+    "DEFAULT_AGENT",
+    "Definitions",
+    "LineOf",
+    "as_json",
+    "load_located",
+    "load_model",
+    "parse_located",
+    "parse_model",
+    "read_text",
+]
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -39,16 +49,20 @@ def load_model(path: Path, model: type[M]) -> M:
 
 def load_located(path: Path, model: type[M]) -> tuple[M, LineOf]:
     """Like `load_model`, with what tells on which line a field stands."""
+    return parse_located(read_text(path), model, str(path))
+
+
+def read_text(path: Path) -> str:
+    """Text of a file of bounded size; raises ConfigurationError."""
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
             msg = f"{path}: larger than {MAX_FILE_BYTES} bytes"
             raise ConfigurationError(msg)
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         msg = f"{path}: cannot be read: {reason}"
         raise ConfigurationError(msg) from error
-    return parse_located(text, model, str(path))
 
 
 def parse_model(text: str, model: type[M], source: str) -> M:
@@ -75,7 +89,7 @@ def parse_located(text: str, model: type[M], source: str) -> tuple[M, LineOf]:
     if twice := list(repeated_keys(node)):
         raise ConfigurationError("\n".join(f"{source}:{words}" for words in twice))
     try:
-        return model.model_validate_json(_as_json(cast("object", value), source)), partial(line_of, node)
+        return model.model_validate_json(as_json(cast("object", value), source)), partial(line_of, node)
     except ValidationError as error:
         lines = [f"{source}:{line_of(node, item['loc'])}: {explain_one(item)}" for item in error.errors()]
         unknown = [item["loc"] for item in error.errors() if item["type"] == "extra_forbidden"]
@@ -83,7 +97,7 @@ def parse_located(text: str, model: type[M], source: str) -> tuple[M, LineOf]:
         raise ConfigurationError("\n".join([*dict.fromkeys(lines), *filter(None, hints)])) from error
 
 
-def _as_json(value: object, source: str) -> str:
+def as_json(value: object, source: str) -> str:
     """To JSON, in which models judge values strictly; YAML dates become ISO text."""
     try:
         return json.dumps(value, default=lambda item: item.isoformat())

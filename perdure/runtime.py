@@ -30,7 +30,16 @@ from perdure.stores.external import external_storage
 
 __all__ = ["DATA_CONVERTER", "PASSTHROUGH", "TIMING", "PerdurePlugin", "Timing", "converter_for"]
 
-PASSTHROUGH = ("perdure.domain", "pydantic", "jsonschema", "jsonschema_specifications", "referencing", "rpds", "attrs")
+PASSTHROUGH = (
+    "perdure.domain",
+    "jmespath",
+    "pydantic",
+    "jsonschema",
+    "jsonschema_specifications",
+    "referencing",
+    "rpds",
+    "attrs",
+)
 """Pure modules that workflows share with the worker instead of importing them again for every run."""
 OUR_WORKFLOWS = "workflows"
 """Shared too, but for the replay gate: to import them again costs 80 ms and half a megabyte for every run."""

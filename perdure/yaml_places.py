@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from perdure.domain.arguments import closest
 from perdure.domain.model import JsonObject, JsonValue
 
-__all__ = ["LineOf", "Loc", "line_of", "repeated_keys", "valid_fields"]
+__all__ = ["LineOf", "Loc", "line_of", "place_of", "repeated_keys", "valid_fields"]
 
 Loc = Sequence[int | str]
 """Place of a value: names of fields and positions in lists."""
@@ -31,6 +31,24 @@ def line_of(node: yaml.Node | None, loc: Loc) -> int:
         elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
             node = node.value[part]
     return 1 if node is None else node.start_mark.line + 1
+
+
+def place_of(node: yaml.Node | None, loc: Loc) -> tuple[int, int]:
+    """Line and column (from 1) of the deepest part of `loc` that exists: of its key, or of an item in a list."""
+    mark = None if node is None else node.start_mark
+    for part in loc:
+        if isinstance(node, yaml.MappingNode):
+            pairs = cast("list[tuple[yaml.Node, yaml.Node]]", node.value)
+            found = next(((key, value) for key, value in pairs if key.value == part), None)
+            if found is None:
+                break
+            mark, node = found[0].start_mark, found[1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+            node = cast("list[yaml.Node]", node.value)[part]
+            mark = node.start_mark
+        else:
+            break
+    return (1, 1) if mark is None else (mark.line + 1, mark.column + 1)
 
 
 def repeated_keys(root: yaml.Node | None) -> Iterator[str]:

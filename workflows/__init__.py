@@ -1,6 +1,7 @@
 """Deterministic code: what runs and patterns decide. `WORKFLOWS` is the one list for worker, replayer and tests."""
 
 from workflows.agent import Agent
+from workflows.definition.workflow import Definition
 from workflows.patterns.best_of import BestOf
 from workflows.patterns.consensus import Consensus
 from workflows.patterns.debate import Debate
@@ -33,6 +34,7 @@ WORKFLOWS = (
     Consensus,
     Debate,
     Decompose,
+    Definition,
     Graph,
     Handoff,
     Hierarchy,

@@ -21,7 +21,7 @@ from workflows.requests import ask_about_call, request_id
 from workflows.run import NOT_RUN, AgentRun
 from workflows.together import together
 
-__all__ = ["plan_calls", "run_calls"]
+__all__ = ["plan_calls", "run_call", "run_calls"]
 
 MOST_CALLS = 500
 """Calls of one turn that are looked at: a workflow task must stay short."""
@@ -61,6 +61,24 @@ async def run_calls(run: AgentRun) -> bool:
         raise
     _close(run, plans)
     return any(not plan.answer.error or plan.answer.error == "REJECTED" for plan in plans if plan.answer)
+
+
+async def run_call(run: AgentRun, part: CallPart) -> CallOutcome:
+    """Answer one call that the run itself makes, under the same policy, approvals and ledger; others may be at work.
+
+    The transcript gets the call with its answer. Raises RunEndedError like a turn.
+    """
+    plan = _plan(run, part, 1)
+    if plan.answer is None:
+        await _reserve(run, [plan])
+        await _gate(run, plan)
+    if plan.answer is None:
+        await run.control.hold()
+        await _execute(run, plan)
+    result = _message(run, plan)
+    run.log.extend([AssistantMessage(content=(part,)), result])
+    count_answers([result], run.tools)
+    return plan.answer or CallOutcome(error=NOT_RUN, text=result.text)
 
 
 def _close(run: AgentRun, plans: Sequence[Planned]) -> None:

@@ -53,6 +53,7 @@ class RunOptions:
     output_schema: Path | None = None
     input_json: str | None = None
     input_file: Path | None = None
+    definition: JsonObject | None = None
 
 
 def invalid(message: str, hint: str = "") -> CliError:
@@ -66,8 +67,9 @@ def build_input(options: RunOptions, model: type[M], requester: str) -> M:
     Limits are merged one by one, every other field is replaced. Raises CliError (exit code 2) with what is wrong.
     """
     merged = _merge(_from_file(options.input_file), parse_object(options.input_json or "{}", "--input"))
-    merged = _merge(merged, _from_options(options))
-    if "goal" in model.model_fields and not str(merged.get("goal") or "").strip():
+    merged = {**_merge(merged, _from_options(options)), **(options.definition or {})}
+    goal = model.model_fields.get("goal")
+    if goal is not None and goal.is_required() and not str(merged.get("goal") or "").strip():
         raise invalid('the goal is empty: say what to do, as in `uv run starter.py run "GOAL"`')
     check_model(merged.get("model"))
     check_limits(merged.get("limits"))

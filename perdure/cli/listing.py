@@ -98,8 +98,10 @@ async def list_tools(cli: Cli) -> None:
 
 
 async def list_workflows(cli: Cli) -> None:
-    """Show the workflow types; -o json adds the JSON Schema of input and result."""
-    infos = cli.workflows()
+    """Show the workflow types and the definitions of the folder; -o json adds the JSON Schema of input and result."""
+    from perdure.cli.definitions import definition_items
+
+    infos, definitions = cli.workflows(), definition_items(cli)
     if not cli.out.is_text:
         cli.out.items(
             [
@@ -111,9 +113,12 @@ async def list_workflows(cli: Cli) -> None:
                 }
                 for info in infos
             ]
+            + [{**item, "type": "Definition"} for item in definitions]
         )
         return
-    _show(cli, ["NAME", "DESCRIPTION"], [[info.name, info.description] for info in infos], "no workflow types")
+    rows = [[info.name, info.description] for info in infos]
+    rows += [[item["file"], item["problem"] or item["description"]] for item in definitions]
+    _show(cli, ["NAME", "DESCRIPTION"], rows, "no workflow types")
 
 
 def _show(cli: Cli, head: list[str], rows: list[list[str]], nothing: str) -> None:

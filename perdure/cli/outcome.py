@@ -2,6 +2,7 @@
 
 import shlex
 from dataclasses import dataclass
+from typing import cast
 
 from pydantic import ValidationError
 from temporalio.client import WorkflowFailureError
@@ -21,7 +22,10 @@ CLOSED = ((CancelledError, "CANCELED"), (TerminatedError, "TERMINATED"), (TimedO
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run closed: Temporal's status, and its result or what made it fail."""
+    """How a run closed: Temporal's status, and its result or what made it fail.
+
+    `other` is a result with more fields than that of an agent, as it came.
+    """
 
     status: str
     result: RunResult | None = None
@@ -32,19 +36,22 @@ class Outcome:
     @property
     def shown(self) -> object:
         """The result as it came."""
-        return self.result if self.result is not None else self.other
+        return self.result if self.other is None else self.other
 
 
 async def outcome_of(session: Session, workflow_id: str, run_id: str | None) -> Outcome:
     """How a run ended; waits when it has not yet."""
     try:
-        value = await session.handle(workflow_id, run_id).result()
+        value: object = await session.handle(workflow_id, run_id).result()
     except WorkflowFailureError as error:
         return _failure(error.cause)
+    fields = cast("dict[str, object]", value) if isinstance(value, dict) else {}
+    beyond = fields.keys() - RunResult.model_fields.keys()
     try:
-        return Outcome("COMPLETED", result=RunResult.model_validate(value))
+        result = RunResult.model_validate({name: fields[name] for name in fields if name not in beyond})
     except ValidationError:
-        return Outcome("COMPLETED", other=value)
+        return Outcome("COMPLETED", other=cast("object", value))
+    return Outcome("COMPLETED", result=result, other=fields if beyond else None)
 
 
 def _failure(cause: BaseException | None) -> Outcome:

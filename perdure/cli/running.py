@@ -3,13 +3,16 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from perdure.cli.cli import Cli
 from perdure.cli.errors import CliError, ExitCode
 from perdure.cli.options import RunId
+
+if TYPE_CHECKING:
+    from perdure.domain.model import JsonObject
 
 __all__ = ["OnLimit", "run", "watch"]
 
@@ -54,6 +57,9 @@ async def run(
     input_json: Annotated[str | None, _text("--input", "JSON", "Input of the workflow as JSON.")] = None,
     input_file: Annotated[Path | None, _text("--input-file", "FILE", "Input of the workflow from a JSON file.")] = None,
     workflow: Annotated[str, typer.Option("--workflow", metavar="TYPE", help="Workflow type.")] = "Agent",
+    definition: Annotated[
+        Path | None, _text("--definition", "FILE", "Run this workflow definition; GOAL may then be left out.")
+    ] = None,
     detach: Annotated[bool, typer.Option("--detach", help="Only start it.")] = False,
     wait: Wait = 0.0,
     yes: Yes = False,
@@ -67,6 +73,8 @@ async def run(
     from perdure.cli.signing import requester
     from perdure.cli.starting import start
 
+    if definition is not None:
+        workflow = _of_definition(workflow)
     kinds = {info.name: info for info in cli.workflows()}
     if workflow not in kinds:
         message = f"there is no workflow type {workflow!r}; there are: {', '.join(sorted(kinds))}"
@@ -82,12 +90,25 @@ async def run(
         output_schema=output_schema,
         input_json=input_json,
         input_file=input_file,
+        definition=None if definition is None else _read(cli, definition),
     )
     given = build_input(options, kinds[workflow].input, requester=requester())
     session, started, worker = await start(cli, workflow, given, workflow_id)
     if detach:
         return started.leave(session)
     return await started.follow(session, worker, yes=yes, wait=wait)
+
+
+def _of_definition(workflow: str) -> str:
+    if workflow not in {"Agent", "Definition"}:
+        raise CliError(ExitCode.USAGE, "InvalidInput", "--definition and --workflow: say only one of them")
+    return "Definition"
+
+
+def _read(cli: Cli, definition: Path) -> "JsonObject":
+    from perdure.cli.definitions import definition_input
+
+    return definition_input(cli, definition)
 
 
 async def watch(cli: Cli, run: RunId, wait: Wait = 0.0) -> int:

@@ -1,4 +1,4 @@
-"""The verb that checks files: agents, policies and scripts, and that says what a policy makes of a call."""
+"""The verb that checks files of all kinds, draws definitions, and says what a policy makes of a call."""
 # ruff: noqa: PLC0415, PLR0913, PLR0917 - what a verb needs is imported when it runs: `--help` must not pay for pydantic;
 # its parameters are its options
 
@@ -24,6 +24,14 @@ class Kind(StrEnum):
     AGENT = "agent"
     POLICY = "policy"
     SCRIPT = "script"
+    DEFINITION = "definition"
+
+
+class Graph(StrEnum):
+    """Forms in which a definition is drawn."""
+
+    TEXT = "text"
+    MERMAID = "mermaid"
 
 
 class CallEffect(StrEnum):
@@ -42,7 +50,7 @@ async def validate(
         Kind | None,
         typer.Option(
             "--kind",
-            help="What they are; default: by folder (agents, policies, scripts).",
+            help="What they are; default: by folder (agents, policies, scripts, workflows).",
             show_default=False,
         ),
     ] = None,
@@ -59,16 +67,22 @@ async def validate(
     ] = None,
     tenant: Annotated[str, typer.Option("--tenant", metavar="NAME", help="Tenant of the run.")] = "default",
     requester: Annotated[str, typer.Option("--requester", metavar="NAME", help="Who asked for the run.")] = "",
+    graph: Annotated[
+        Graph | None, typer.Option("--graph", help="Draw the stages of a valid definition.", show_default=False)
+    ] = None,
     *,
     schema: Annotated[
         bool, typer.Option("--schema", help="Print the JSON Schema of files of this --kind, for editors.")
     ] = False,
 ) -> int:
-    """Check files; errors name file, line and field. With --call: which rule of a policy would apply, and why."""
+    """Check files; errors name file, line and field.
+
+    With --graph: draw a definition. With --call: which rule of a policy would apply, and why.
+    """
     if schema:
         return _schema(cli, kind)
     if call is None:
-        return _check(cli, files or [], kind)
+        return _check(cli, files or [], kind, graph)
     from perdure.cli.explaining import AskedCall
     from perdure.domain.tools import Effect
 
@@ -88,19 +102,24 @@ def _schema(cli: Cli, kind: Kind | None) -> int:
     return ExitCode.SUCCESS
 
 
-def _check(cli: Cli, files: list[Path], kind: Kind | None) -> int:
-    from perdure.cli.checking_files import check_file, yaml_files
+def _check(cli: Cli, files: list[Path], kind: Kind | None, graph: Graph | None = None) -> int:
+    from perdure.cli.checking_files import Definitions, check_file, yaml_files
 
     paths = [path for given in files for path in yaml_files(given)]
     if not paths:
         words = "these folders hold no YAML files" if files else "name a file: validate FILE…"
         raise CliError(ExitCode.USAGE, "InvalidInput", words)
-    items = [check_file(path, kind) for path in paths]
+    definitions = Definitions(cli, graph)
+    items = [check_file(path, kind, definitions) for path in paths]
     if cli.out.is_text:
         for item in items:
             cli.out.text(f"{item['file']}: valid {item['kind']}" if item["valid"] else "\n".join(item["problems"]))
             for warning in item["warnings"]:
                 cli.out.text(f"warning: {warning}")
+            for note in item.get("notes", []):
+                cli.out.text(f"note: {note}")
+            if "graph" in item:
+                cli.out.text(item["graph"])
     else:
         cli.out.items(items)
     return ExitCode.SUCCESS if all(item["valid"] for item in items) else ExitCode.USAGE

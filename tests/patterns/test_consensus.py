@@ -42,7 +42,7 @@ def test_fractions_are_not_missed_by_rounding() -> None:
     """Seven of 25 are 0.28 of them, although 0.28 * 25 as floats is a little more."""
     accepts: list[Said | None] = ["accept"] * 6
     rejects: list[Said | None] = ["reject"] * 18
-    said = [*accepts, *rejects]
+    said = accepts + rejects
     assert (weigh(answers(said), 0.28, 0.5), weigh(answers(said), 0.281, 0.5)) == ("agreed", "no_agreement")
 
 

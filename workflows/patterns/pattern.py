@@ -33,8 +33,6 @@ class Pattern(Handlers):
         super().__init__()
         self._run.conducts = True
         self.team = Team(self._run)
-        self.kept: dict[str, object] = {}
-        """Fields of the result as far as they are known, for when the pattern is ended before its work is done."""
 
     async def conduct(
         self, given: type[I], result: type[R], payload: tuple[JsonValue, ...], work: Callable[[I], Awaitable[Found]]
@@ -65,7 +63,7 @@ class Pattern(Handlers):
 
     def reached(self) -> Found:
         """What it has come to when it ends early, by a stop or a limit; a pattern that knows better says so."""
-        return Found(self.team.reached, {**self.kept, **(self.team.kept or {})})
+        return Found(self.team.reached, self.team.kept)
 
     @property
     def name(self) -> str:

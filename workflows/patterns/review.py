@@ -148,13 +148,13 @@ class Review(Pattern):
     def _keep(self, content: JsonObject, number: int) -> None:
         self._content = content
         self.team.reached = unwrapped(content)
-        self.kept = {"content": self.team.reached, "verdicts": tuple(self._verdicts), "rounds": number}
+        self.team.kept = {"content": self.team.reached, "verdicts": tuple(self._verdicts), "rounds": number}
 
     def _found(self, error: ErrorInfo | None) -> Found:
         refused = error is not None and error.code in {"REJECTED", "REVIEW_EXPIRED"}
         reason = StopReason.REJECTED if refused else StopReason.ERROR
         output = unwrapped(self._content) if self._content else None
-        return Found(output, {**self.kept, "approved": error is None}, error, reason)
+        return Found(output, {**self.team.kept, "approved": error is None}, error, reason)
 
 
 def _judged(answer: JsonValue) -> tuple[Status, str, JsonObject | None]:

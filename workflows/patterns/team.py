@@ -44,12 +44,13 @@ class Team:
         self._heard: list[ContextItem] = []
         self.reached: JsonValue = ""
         """Output of the last step that succeeded, or what the pattern has kept."""
-        self.kept: dict[str, object] | None = None
+        self.kept: dict[str, object] = {}
         """Fields of the result so far, for a pattern that is stopped."""
+        self._fixed = False
 
     def keep(self, output: JsonValue, **details: object) -> None:
         """From now on this is what was reached, with these fields of the result, should the pattern end early."""
-        self.reached, self.kept = output, details
+        self.reached, self.kept, self._fixed = output, details, True
 
     def stage(self, name: str, total: int | None = None) -> None:
         """Show what is being done; `total` are the steps that are known so far, in all."""
@@ -66,7 +67,7 @@ class Team:
             if done.success or attempt > step.retries:
                 break
         self._run.steps.add(done.report)
-        if done.success and self.kept is None:
+        if done.success and not self._fixed:
             self.reached = done.output
         if self._run.progress is not None:
             over = self._run.progress.done + 1
@@ -109,6 +110,11 @@ class Team:
         tasks = [asyncio.create_task(work()) for _ in range(min(at_once, len(steps)))]
         await _all(tasks)
         return [found[number] for number in range(len(steps))]
+
+    def has_call(self) -> bool:
+        """Whether a tool call is left that no run below this one has leased."""
+        leased = sum(lease.tool_calls for lease in self._leases.out.values())
+        return leased == 0 or self._run.setup.limits.tool_calls - self._run.spent.tool_calls - leased > 0
 
     async def stop(self, reason: str) -> None:
         """Tell every open child to stop with what it has reached."""

@@ -1,0 +1,1 @@
+"""Workflows that people declare as data: their models, expressions, checks and pictures."""

@@ -1,0 +1,1 @@
+"""Runs workflows that people declare as data."""
