@@ -123,6 +123,7 @@ class Conversation:
         """Wait, and tell what happens, while a question that was asked before is being answered."""
         if self._follower.follows(self.workflow_id):
             await self._follower.until(self._settled)
+            await self._follower.look(self.workflow_id)  # the reply may have come between its messages and its state
         if self.person is not None:
             self.person.released()
 

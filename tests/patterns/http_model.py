@@ -7,7 +7,7 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import StreamingResponse
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from tests.patterns.cases import Case
@@ -34,7 +34,7 @@ class CaseModel(Served):
         """Environment variables that lead the SDK here."""
         return {"OPENAI_API_KEY": "case", "OPENAI_BASE_URL": f"{self.url}/v1"}
 
-    async def _answer(self, request: Request) -> StreamingResponse:
+    async def _answer(self, request: Request) -> Response:
         body: dict[str, Any] = await request.json()
         messages, name = body["messages"], body["model"]
         opening = "\n".join(
@@ -44,9 +44,15 @@ class CaseModel(Served):
         self.asked.append((name, opening))
         script = self._scripts[name]
         conversations = script.get("conversations") or [{"when": "*", "steps": script["steps"]}]
-        steps = next(each["steps"] for each in conversations if fnmatchcase(opening, each["when"]))
+        fitting = [each["steps"] for each in conversations if fnmatchcase(opening, each["when"])]
         turn = sum(message["role"] == "assistant" for message in messages)
-        return StreamingResponse(_stream(WireStep.model_validate(steps[turn]), turn), media_type="text/event-stream")
+        if not fitting or turn >= len(fitting[0]):
+            words = f"the case {name} has no step {turn + 1} for a conversation that opens with {opening!r}"
+            return JSONResponse({"error": {"message": words, "type": "invalid_request_error"}}, status_code=400)
+        step = WireStep.model_validate(fitting[0][turn])
+        if step.error is not None:
+            return JSONResponse({"error": {"message": step.error.message}}, status_code=step.error.status)
+        return StreamingResponse(_stream(step, turn), media_type="text/event-stream")
 
 
 def _text(message: dict[str, Any]) -> str:

@@ -144,7 +144,7 @@ async def test_events_are_kept_and_repeated_ones_dropped(env: Environment) -> No
 
 async def test_people_review_what_was_made(env: Environment) -> None:
     """An edit is the output of the review; what follows sees it."""
-    model = env.model({"*write*": ["draft"], "*send*": ["sent"]})
+    model = env.model({"*send*": ["sent"], "*": ["draft"]})
     stages = [
         agent("text", "write"),
         {"id": "ok", "review": "result", "approvers": ["ada"], "title": "Look at {{ stages.text.output }}"},

@@ -286,9 +286,13 @@ async def test_people_write_and_are_answered(env: Environment) -> None:
     assert (answer["letter"]["content"], answer["letter"]["correlation_id"]) == ("three", "q1")
     await handle.signal("send", draft("bob"))
     await handle.signal("send", {"to": "ben"})
-    notices = (await handle.query("status"))["notices"]
-    words = [each["text"] for each in notices if each["code"] == "signal.ignored"]
-    assert words == ["send: nobody takes 'bob'; peers: ann, ben", "signal send: content: required, but missing"]
+
+    async def ignored() -> set[str]:
+        notices = (await handle.query("status"))["notices"]
+        return {each["text"] for each in notices if each["code"] == "signal.ignored"}
+
+    words = {"send: nobody takes 'bob'; peers: ann, ben", "signal send: content: required, but missing"}
+    await eventually(ignored, lambda found: found == words)
     await handle.signal("send", draft("ben", "thank you"))
     result = await handle.result()
     assert (result.output, asked(env, model).count('metadata: {"by":"ada"}')) == ("told", 1)

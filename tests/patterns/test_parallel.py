@@ -64,11 +64,12 @@ async def test_leases_never_exceed_the_limits(env: Environment) -> None:
         model=env.model(["done"]),
         branches=[{"goal": "say it"} for _ in range(12)],
         max_concurrent=4,
-        limits={"tokens": 400},
+        limits={"tokens": 1_500},
+        tools=[],
     )
     result = await handle.result()
     spent = result.usage.input_tokens + result.usage.output_tokens
-    assert 0 < spent <= 400
+    assert 0 < spent <= 1_500
     assert {error.code for error in result.failures.values()} <= {"TOKEN_LIMIT"}
     assert len(result.outputs) + len(result.failures) == 12
     starts = [
@@ -76,7 +77,7 @@ async def test_leases_never_exceed_the_limits(env: Environment) -> None:
         for event in (await handle.fetch_history()).events
         if event.HasField("start_child_workflow_execution_initiated_event_attributes")
     ]
-    assert sum(each["limits"]["tokens"] for each in starts[:4]) <= 400
+    assert sum(each["limits"]["tokens"] for each in starts[:4]) <= 1_500
 
 
 async def test_stop_reaches_the_branches(env: Environment) -> None:

@@ -91,7 +91,7 @@ class Decompose(Pattern):
 
     async def _synthesis(self, given: DecomposeInput, ended: list[Done]) -> Found:
         nodes = tuple(_node(done) for done in ended)
-        self.kept = _counted(outcome_of(given.goal, self.team.reached, None, nodes))
+        self.team.kept = _counted(outcome_of(given.goal, self.team.reached, None, nodes))
         if not any(done.success for done in ended):
             words = "; ".join(f"{done.step.id}: {done.error.message}" for done in ended if done.error)[:2_000]
             error = _error("SUBTASKS_FAILED", f"none of {len(ended)} subtasks succeeded: {words}")

@@ -51,7 +51,7 @@ class Pipeline(Pattern):
             self.team.stage(name, len(names))
             traced = await self._stage(name, stage, given.goal, before, outputs)
             self._trace.append(traced)
-            self.kept = {"trace": tuple(self._trace)}
+            self.team.kept = {"trace": tuple(self._trace)}
             if traced.ended == "failed":
                 rest = [Traced(stage=later, ended="not_run") for later in names[number + 1 :]]
                 words = f"stage {name!r} failed{'' if traced.error is None else f': {traced.error.message}'}"
@@ -59,7 +59,7 @@ class Pipeline(Pattern):
                 return Found(before if number else "", {"trace": (*self._trace, *rest)}, error)
             before = outputs[name] = traced.output
             self.team.reached = before
-        return Found(before, self.kept)
+        return Found(before, self.team.kept)
 
     async def _stage(
         self, name: str, stage: Stage, goal: str, before: JsonValue, outputs: Mapping[str, JsonValue]
