@@ -10,8 +10,8 @@ from perdure.testing import eventually
 from tests.chaos.workers import KeptWorker, environment_of, kept_worker
 from tests.wire import WireServer
 
-LIMIT = 2_500
-KILLS = (3, 6)
+LIMIT = 8_000
+KILLS = (2, 5)
 """Model calls after which the worker is killed, in the middle of the next one."""
 USAGE = {"input": 60, "output": 20}
 PLAN = json.dumps({"direct": False, "subtasks": ["one half", "the other half"]})
@@ -32,7 +32,7 @@ async def kill(worker: KeptWorker, wire: WireServer) -> None:
 
 async def test_a_killed_worker_does_not_widen_the_limit_of_the_root(client: Client, tmp_path: Path) -> None:
     """What is counted is within the limit; beyond it were asked at most the calls whose answers died with a worker."""
-    with WireServer([{"text": PLAN, "usage": USAGE, "delay": 0.3}]) as wire:
+    with WireServer([{"text": PLAN, "usage": USAGE, "delay": 0.2}]) as wire:
         environment = wire.env() | environment_of(client, "chaos-leases", tmp_path)
         async with kept_worker(environment, tmp_path / "worker.log") as worker:
             handle = await client.start_workflow(
