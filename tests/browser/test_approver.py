@@ -155,6 +155,11 @@ async def test_the_keyboard_alone_is_enough(desk: Environment, page: Site, windo
     assert [decision["arguments"]["cents"] for decision in await decisions(desk)] == [3900]
 
 
+async def fits(window: Chrome) -> None:
+    """Fail unless the page is as wide as the window, once its layout is done: that is not asked for, only told."""
+    await eventually(window.overflow, lambda pixels: pixels == 0, 10)
+
+
 @pytest.mark.parametrize(("name", "size"), [("desktop", DESKTOP), ("phone", PHONE)])
 async def test_no_page_has_to_be_scrolled_sideways(
     desk: Environment, page: Site, window: Chrome, name: str, size: tuple[int, int]
@@ -162,7 +167,6 @@ async def test_no_page_has_to_be_scrolled_sideways(
     """Inbox, request, difference, run and conversation fit the width of a desktop and of a phone."""
     _, request = await asked(desk)
     await window.size(*size)
-    wide = dict[str, int]()
     paths = {
         "inbox": "/",
         "request": page.path(request.model_dump()),
@@ -172,11 +176,10 @@ async def test_no_page_has_to_be_scrolled_sideways(
     for kind, path in paths.items():
         await window.open(page.address + path)
         await window.shot(f"{kind}-{name}")
-        wide[kind] = await window.overflow()
+        await fits(window)
     await window.open(page.address + paths["request"])
     await window.fill("[name='arg.note']", NOTE * 3)
     await window.click(await window.find("button[value=approve]"))
     assert await window.shows("h1", "Approve with this change?")
     await window.shot(f"difference-{name}")
-    wide["difference"] = await window.overflow()
-    assert wide == dict.fromkeys(wide, 0)
+    await fits(window)
