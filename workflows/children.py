@@ -71,7 +71,7 @@ async def run_child(run: AgentRun, kind: str, given: AgentInput, identity: str, 
         end = _split(await handle)
     except WorkflowAlreadyStartedError:
         _close(run, identity, RunState.FAILED)
-        return ChildEnd(None, _error("ChildNotStarted", f"a run {identity} is already open"))
+        return ChildEnd(None, ErrorInfo.of("ChildNotStarted", f"a run {identity} is already open"))
     except ChildWorkflowError as error:
         _close(run, identity, RunState.FAILED)
         cause = error.cause
@@ -105,17 +105,13 @@ def _split(value: JsonObject) -> ChildEnd:
 
 def _failed(cause: BaseException) -> ChildEnd:
     if not isinstance(cause, ApplicationError):
-        return ChildEnd(None, _error("ChildFailed", str(cause)))
-    error = _error(cause.type or "ChildFailed", cause.message)
+        return ChildEnd(None, ErrorInfo.of("ChildFailed", str(cause)))
+    error = ErrorInfo.of(cause.type or "ChildFailed", cause.message)
     try:  # its last detail, since `workflows.lifetime` puts it there
         used = Used.model_validate(cause.details[-1] if cause.details else None)
     except ValidationError:
         return ChildEnd(None, error)
     return ChildEnd(None, error, usage=used.usage, tool_calls=used.tool_calls)
-
-
-def _error(code: str, message: str) -> ErrorInfo:
-    return ErrorInfo(code=code, type=code, message=message)
 
 
 def _close(run: AgentRun, identity: str, state: RunState) -> None:

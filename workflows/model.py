@@ -46,9 +46,7 @@ async def _ask(run: AgentRun, broken: Broken) -> ModelReply:
         return reply
     _take(run, reply)
     if reply.problem:
-        raise RunEndedError(
-            StopReason.ERROR, ErrorInfo(code="UnusableReply", type="UnusableReply", message=reply.problem)
-        )
+        raise RunEndedError(StopReason.ERROR, ErrorInfo.of("UnusableReply", reply.problem))
     if reply.stop in ENDINGS:
         run.close_calls("the model cannot go on")
         raise RunEndedError(ENDINGS[reply.stop])

@@ -43,4 +43,4 @@ def weigh(run: AgentRun, text: str) -> str:
 
 def ended(code: str, message: str) -> RunEndedError:
     """The end of a run by an error of the model."""
-    return RunEndedError(StopReason.ERROR, ErrorInfo(code=code, type=code, message=message))
+    return RunEndedError(StopReason.ERROR, ErrorInfo.of(code, message))

@@ -71,6 +71,11 @@ class ErrorInfo(Model, frozen=True):
     message: str
     details: JsonObject = {}
 
+    @classmethod
+    def of(cls, code: str, message: str) -> "ErrorInfo":
+        """An error whose code is also its type."""
+        return cls(code=code, type=code, message=message)
+
 
 class PerdureError(Exception):
     """Base of all errors with words for a person; `code` is stable and public."""

@@ -68,7 +68,7 @@ def succeeded(output: JsonValue) -> StageEnd:
 
 def failed(code: str, message: str, output: JsonValue = None) -> StageEnd:
     """A stage that has not; `output` is what it had reached."""
-    return StageEnd(output=output, success=False, error=ErrorInfo(code=code, type=code, message=message))
+    return StageEnd(output=output, success=False, error=ErrorInfo.of(code, message))
 
 
 def skipped(why: str, *, success: bool) -> StageEnd:

@@ -78,12 +78,12 @@ class Definition(Pattern):
         if halt is not None:
             name, end = halt
             words = f"{name}: {end.error.code}: {end.error.message}" if end.error else name
-            error = ErrorInfo(code="STAGE_FAILED", type="STAGE_FAILED", message=f"stage {words}")
+            error = ErrorInfo.of("STAGE_FAILED", f"stage {words}")
         elif definition.output is not None:
             try:
                 output = scope.value(definition.output)
             except ExpressionError as wrong:
-                error = ErrorInfo(code="EXPRESSION_FAILED", type="EXPRESSION_FAILED", message=f"output: {wrong}")
+                error = ErrorInfo.of("EXPRESSION_FAILED", f"output: {wrong}")
         elif definition.type == "parallel":
             output = {name: scope.ends[name].output for name in ids_of(stages) if scope.ends[name].success}
         elif definition.type != "hierarchical":

@@ -50,7 +50,7 @@ class BestOf(Pattern):
         }
         if not left:
             words = f"none of {len(steps)} candidates succeeded"
-            return Found(None, details, ErrorInfo(code="CANDIDATES_FAILED", type="CANDIDATES_FAILED", message=words))
+            return Found(None, details, ErrorInfo.of("CANDIDATES_FAILED", words))
         self.team.keep(left[0].output, **details)
         if len(left) == 1:
             only = "it is the only candidate that succeeded"
@@ -60,7 +60,7 @@ class BestOf(Pattern):
         judged = await self.team.ask(_judge(given, left, shown))
         if judged.error is not None:
             words = f"the judge of {len(left)} candidates failed: {judged.error.code}: {judged.error.message}"
-            return Found(None, details, ErrorInfo(code="JUDGE_FAILED", type="JUDGE_FAILED", message=words))
+            return Found(None, details, ErrorInfo.of("JUDGE_FAILED", words))
         ranking = Ranking.model_validate(judged.output)
         chosen = left[shown.index(best(shown, ranking.scores) or shown[0])]
         scores = {done.step.id: ranking.scores[label] for label, done in zip(shown, left, strict=True)}

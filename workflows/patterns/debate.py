@@ -123,4 +123,4 @@ def _found(rounds: Sequence[DebateRound], last: dict[str, JsonValue], names: Seq
     words = f"after {len(rounds)} rounds: {outcome.replace('_', ' ')}; in the last one these failed: {lost}"
     if end.judge_failure is not None:
         words = f"the judge failed: {end.judge_failure.code}: {end.judge_failure.message}"
-    return Found(dict(last), details, ErrorInfo(code=code, type=code, message=words))
+    return Found(dict(last), details, ErrorInfo.of(code, words))

@@ -62,7 +62,7 @@ class Decompose(Pattern):
         asked = PLAN.format(most=given.max_subtasks, goal=given.goal)
         plan = await self.team.ask(planner.step("plan", asked))
         if plan.error is not None:
-            return _found(outcome_of(given.goal, None, _error("PLAN_FAILED", plan.error.message)))
+            return _found(outcome_of(given.goal, None, ErrorInfo.of("PLAN_FAILED", plan.error.message)))
         subtasks = subtasks_of(plan.output)
         if not subtasks:
             return await self._solve(given)
@@ -74,7 +74,7 @@ class Decompose(Pattern):
     async def _solve(self, given: DecomposeInput) -> Found:
         self.team.stage("solve")
         done = await self.team.ask(_with(given.solver, given.output_schema).step("solve", given.goal))
-        error = None if done.error is None else _error("SOLVE_FAILED", done.error.message)
+        error = None if done.error is None else ErrorInfo.of("SOLVE_FAILED", done.error.message)
         return _found(outcome_of(given.goal, done.output, error), done.output)
 
     def _subtask(self, given: DecomposeInput, number: int, goal: str) -> Step:
@@ -94,13 +94,13 @@ class Decompose(Pattern):
         self.team.kept = _counted(outcome_of(given.goal, self.team.reached, None, nodes))
         if not any(done.success for done in ended):
             words = "; ".join(f"{done.step.id}: {done.error.message}" for done in ended if done.error)[:2_000]
-            error = _error("SUBTASKS_FAILED", f"none of {len(ended)} subtasks succeeded: {words}")
+            error = ErrorInfo.of("SUBTASKS_FAILED", f"none of {len(ended)} subtasks succeeded: {words}")
             return _found(outcome_of(given.goal, None, error, nodes))
         self.team.stage("synthesis", len(ended) + 2)
         parts = [ContextItem(title=f"result of: {done.step.goal}"[:500], text=_told(done)) for done in ended]
         step = _with(given.synthesis, given.output_schema).step("synthesis", WHOLE.format(goal=given.goal), parts)
         done = await self.team.ask(step)
-        error = None if done.error is None else _error("SYNTHESIS_FAILED", done.error.message)
+        error = None if done.error is None else ErrorInfo.of("SYNTHESIS_FAILED", done.error.message)
         output = self.team.reached if error else done.output
         return _found(outcome_of(given.goal, output, error, nodes), output)
 
@@ -134,7 +134,3 @@ def _counted(node: TaskNode) -> dict[str, object]:
 def _count(node: TaskNode, *, failed: bool = False) -> int:
     own = 1 if not failed or node.error is not None else 0
     return own + sum(_count(each, failed=failed) for each in node.subtasks)
-
-
-def _error(code: str, message: str) -> ErrorInfo:
-    return ErrorInfo(code=code, type=code, message=message)

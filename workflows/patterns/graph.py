@@ -62,7 +62,7 @@ class Graph(Pattern):
         if len(outputs) < len(nodes):
             words = f"{len(outputs)} of {len(nodes)} tasks are done; failed: {', '.join(failures)}"
             also = f"; not run because they need those: {', '.join(skipped)}" if skipped else ""
-            error = ErrorInfo(code="TASKS_FAILED", type="TASKS_FAILED", message=(words + also)[:MAX_WORDS])
+            error = ErrorInfo.of("TASKS_FAILED", (words + also)[:MAX_WORDS])
             return Found(dict(outputs), details, error)
         last = sinks(given.nodes)
         return Found(outputs[last[0]] if len(last) == 1 else {name: outputs[name] for name in last}, details)

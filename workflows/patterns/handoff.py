@@ -50,17 +50,17 @@ class Handoff(Pattern):
             last = hops[-1].message if hops else ""
             self.team.reached = last
             if done.error is not None:
-                return Found(last, self.team.kept, _error("AGENT_FAILED", f"{name}: {done.error.message}"))
+                return Found(last, self.team.kept, ErrorInfo.of("AGENT_FAILED", f"{name}: {done.error.message}"))
             answer = done.output if isinstance(done.output, dict) else {}
             if "final" in answer:
                 return Found(answer["final"], {**self.team.kept, "ended_by": name})
             to, message = str(answer["handoff"]), str(answer["message"])
             if len(hops) >= given.max_handoffs:
                 words = f"{name} hands over to {to}, but {given.max_handoffs} handoffs were made: max_handoffs"
-                return Found(message, self.team.kept, _error("MAX_HANDOFFS", words))
+                return Found(message, self.team.kept, ErrorInfo.of("MAX_HANDOFFS", words))
             if too_often(hops, name, to, given.repeats):
                 words = f"{name} has handed over to {to} {given.repeats} times: they go in circles ({' > '.join(path)})"
-                return Found(message, self.team.kept, _error("HANDOFF_LOOP", words), StopReason.LOOP_DETECTED)
+                return Found(message, self.team.kept, ErrorInfo.of("HANDOFF_LOOP", words), StopReason.LOOP_DETECTED)
             hops.append(Hop(by=name, to=to, message=message))
             sees = given.sees_of(name, to)
             self.team.reached = message
@@ -85,7 +85,3 @@ def _step(given: HandoffInput, name: str, hops: list[Hop], sees: Sees) -> Step:
         output_schema=schema,
         iteration=len(hops) + 1,
     )
-
-
-def _error(code: str, message: str) -> ErrorInfo:
-    return ErrorInfo(code=code, type=code, message=message)

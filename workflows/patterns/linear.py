@@ -44,7 +44,7 @@ class Linear(Pattern):
             done = await self.team.ask(spec.step(name, given.goal, carried(self._done, given.carry)))
             if done.error is not None:
                 words = f"step {name!r} ({number} of {total}) failed: {done.error.code}: {done.error.message}"
-                return self._found(name, ErrorInfo(code="STEP_FAILED", type="STEP_FAILED", message=words))
+                return self._found(name, ErrorInfo.of("STEP_FAILED", words))
             self._done.append(done)
         return self._found()
 

@@ -50,13 +50,13 @@ class MapReduce(Pattern):
         reached: list[JsonValue] = list(outputs.values())
         if len(outputs) < needed:
             words = f"{len(outputs)} of {len(items)} items succeeded, {needed} must; failed: {missing}"
-            return Found(reached, details, ErrorInfo(code="ITEMS_FAILED", type="ITEMS_FAILED", message=words))
+            return Found(reached, details, ErrorInfo.of("ITEMS_FAILED", words))
         self.team.keep(reached, **details)
         mapped = [done.as_context(f"result of item {number}") for number, done in ended if done.success]
         last = await self._reduced(given, mapped, missing)
         if last.error is not None:
             words = f"{last.step.id} failed: {last.error.code}: {last.error.message}"
-            return Found(reached, details, ErrorInfo(code="REDUCE_FAILED", type="REDUCE_FAILED", message=words))
+            return Found(reached, details, ErrorInfo.of("REDUCE_FAILED", words))
         return Found(last.output, details)
 
     async def _reduced(self, given: MapReduceInput, parts: Sequence[ContextItem], missing: str) -> Done:

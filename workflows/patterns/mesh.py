@@ -74,7 +74,7 @@ class Mesh(Postbox):
             outcome = await self._serve(given)
         except RunEndedError as end:
             self._run.approvals.close()
-            error, reason = end.error or _error(end.reason.upper(), WORDS["ended"]), end.reason
+            error, reason = end.error or ErrorInfo.of(end.reason.upper(), WORDS["ended"]), end.reason
         except asyncio.CancelledError:
             for peer in peers:
                 peer.cancel()
@@ -82,7 +82,7 @@ class Mesh(Postbox):
         self.is_open = False
         await self._close(peers)
         if outcome not in ("done", "ended"):
-            error = _error(outcome.upper(), WORDS[outcome])
+            error = ErrorInfo.of(outcome.upper(), WORDS[outcome])
             reason = StopReason.TIME_LIMIT if outcome == "time_limit" else StopReason.ERROR
         return Found(self._output(), self._details(outcome), error, reason)
 
@@ -218,7 +218,3 @@ class Mesh(Postbox):
         total = done + len(self.router.under_way)
         self._run.progress = Progress(stage="letters", done=done, total=total)
         self._run.changed()
-
-
-def _error(code: str, words: str) -> ErrorInfo:
-    return ErrorInfo(code=code, type=code, message=words)

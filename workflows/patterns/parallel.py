@@ -43,5 +43,5 @@ class Parallel(Pattern):
         error = None
         if len(outputs) < needed:
             words = f"{len(outputs)} of {len(steps)} branches succeeded, {needed} must; failed: {', '.join(failures)}"
-            error = ErrorInfo(code="BRANCHES_FAILED", type="BRANCHES_FAILED", message=words)
+            error = ErrorInfo.of("BRANCHES_FAILED", words)
         return Found(dict(outputs), {"outputs": outputs, "failures": failures}, error)

@@ -55,7 +55,7 @@ class Pipeline(Pattern):
             if traced.ended == "failed":
                 rest = [Traced(stage=later, ended="not_run") for later in names[number + 1 :]]
                 words = f"stage {name!r} failed{'' if traced.error is None else f': {traced.error.message}'}"
-                error = ErrorInfo(code="STAGE_FAILED", type="STAGE_FAILED", message=words)
+                error = ErrorInfo.of("STAGE_FAILED", words)
                 return Found(before if number else "", {"trace": (*self._trace, *rest)}, error)
             before = outputs[name] = traced.output
             self.team.reached = before
@@ -71,7 +71,7 @@ class Pipeline(Pattern):
         try:
             text = text_of(before) if stage.transform is None else filled(stage.transform, goal, before, outputs)
         except ValueError as problem:
-            text, error = "", _error("TRANSFORM_FAILED", str(problem))
+            text, error = "", ErrorInfo.of("TRANSFORM_FAILED", str(problem))
         else:
             while attempt <= stage.retries:
                 attempt += 1
@@ -104,11 +104,7 @@ class Pipeline(Pattern):
         try:
             output = applied(stage.around, done.output)
         except Refused as refused:
-            return None, _error("OUTPUT_REFUSED", str(refused))
+            return None, ErrorInfo.of("OUTPUT_REFUSED", str(refused))
         if stage.output_schema is not None and (problem := check_value(stage.output_schema, output)):
-            return None, _error("OUTPUT_INVALID", problem)
+            return None, ErrorInfo.of("OUTPUT_INVALID", problem)
         return output, None
-
-
-def _error(code: str, message: str) -> ErrorInfo:
-    return ErrorInfo(code=code, type=code, message=message)

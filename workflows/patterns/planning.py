@@ -102,7 +102,7 @@ class Plan:
             if not (lost := await self._carried_out(do)):
                 return await self._answered()
         words = f"failed: {', '.join(lost)}; the plan was made {self.plans} times (replans: {self._given.replans})"
-        return self._found(_error("PLAN_FAILED", words))
+        return self._found(ErrorInfo.of("PLAN_FAILED", words))
 
     async def _made(self) -> ErrorInfo | None:
         """Have a plan made, or the rest of one; says why there is none."""
@@ -114,7 +114,7 @@ class Plan:
             self._team.stage(f"plan {self.plans}", len(self._run.steps.closed) + 1)
             done = await self._team.ask(self._planning(notes, number))
             if done.error is not None:
-                return _error("PLANNING_FAILED", f"the planner failed: {done.error.message}")
+                return ErrorInfo.of("PLANNING_FAILED", f"the planner failed: {done.error.message}")
             said = Said(plan_of(done.output))
             problems = self.problems(said.items)
             if not problems:
@@ -122,12 +122,12 @@ class Plan:
                 if not said.refused:
                     self._take(said.items)
                     return None
-                wrong = _error("PLAN_REJECTED", f"the plan was rejected{f': {said.notes}' if said.notes else ''}")
+                wrong = ErrorInfo.of("PLAN_REJECTED", f"the plan was rejected{f': {said.notes}' if said.notes else ''}")
                 notes = [ContextItem(title="people rejected your last plan", text=said.notes or "without a reason")]
                 if said.over:
                     return wrong
             else:
-                wrong = _error("PLAN_INVALID", f"the planner gave no valid plan: {'; '.join(problems)}"[:2_000])
+                wrong = ErrorInfo.of("PLAN_INVALID", f"the planner gave no valid plan: {'; '.join(problems)}"[:2_000])
                 notes = [ContextItem(title="mistakes in your last plan", text="\n".join(problems))]
             notes.append(ContextItem(title="your last plan", text=text_of(done.output)))
         return wrong
@@ -205,7 +205,9 @@ class Plan:
         )
         done = await self._team.ask(step)
         if done.error is not None:
-            return self._found(_error("ANSWER_FAILED", f"the plan is done, but not the answer: {done.error.message}"))
+            return self._found(
+                ErrorInfo.of("ANSWER_FAILED", f"the plan is done, but not the answer: {done.error.message}")
+            )
         return Found(done.output, self._details)
 
     @property
@@ -219,7 +221,3 @@ class Plan:
 
 async def _as_it_is(items: tuple[PlanItem, ...]) -> Said:
     return Said(items)
-
-
-def _error(code: str, message: str) -> ErrorInfo:
-    return ErrorInfo(code=code, type=code, message=message)

@@ -65,10 +65,10 @@ class Review(Pattern):
             if last.status != "rejected":
                 return self._found(None)
             if given.draft is None:
-                return self._found(_error("REJECTED", f"{last.stage}: {last.by} said no{_words(last.notes)}"))
+                return self._found(ErrorInfo.of("REJECTED", f"{last.stage}: {last.by} said no{_words(last.notes)}"))
         last = self._verdicts[-1]
         words = f"rejected in each of {given.rounds} rounds, at last by {last.by} ({last.stage}){_words(last.notes)}"
-        return self._found(_error("REJECTED", words))
+        return self._found(ErrorInfo.of("REJECTED", words))
 
     async def _draft(self, given: ReviewInput, number: int) -> ErrorInfo | None:
         """Have a version written; a later one from the last version and what was said of it."""
@@ -82,7 +82,7 @@ class Review(Pattern):
         step = draft.model_copy(update={"output_schema": draft.output_schema or given.content_schema})
         done = await self.team.ask(step.step("draft", given.goal, context, number))
         if done.error is not None:
-            return _error("DRAFT_FAILED", f"draft {number}: {done.error.message}")
+            return ErrorInfo.of("DRAFT_FAILED", f"draft {number}: {done.error.message}")
         self._keep(wrapped(done.output), number)
         return None
 
@@ -96,7 +96,7 @@ class Review(Pattern):
             else:
                 done = await self._agent(given, stage, number)
                 if done.error is not None:
-                    return _error("REVIEWER_FAILED", f"{stage.name}: {done.error.message}")
+                    return ErrorInfo.of("REVIEWER_FAILED", f"{stage.name}: {done.error.message}")
                 status, notes, changed = _judged(done.output)
                 by = done.report.agent_id
             self._verdicts.append(
@@ -113,7 +113,7 @@ class Review(Pattern):
             )
             self._keep(self._content if changed is None else changed, number)
             if status == "expired":
-                return _error("REVIEW_EXPIRED", f"{stage.name}: nobody decided in time")
+                return ErrorInfo.of("REVIEW_EXPIRED", f"{stage.name}: nobody decided in time")
             if status == "rejected":
                 break
         return None
@@ -180,10 +180,6 @@ def _verdict_schema(content: JsonObject) -> JsonObject:
         "required": ["approved", "notes"],
         "additionalProperties": False,
     }
-
-
-def _error(code: str, message: str) -> ErrorInfo:
-    return ErrorInfo(code=code, type=code, message=message)
 
 
 def _words(notes: str) -> str:

@@ -48,7 +48,7 @@ class Synthesis(Pattern):
                 f"failed: {', '.join(failures)}"
             )
             code = "TOO_FEW_CONTRIBUTIONS"
-            return Found(dict(made), details, ErrorInfo(code=code, type=code, message=words))
+            return Found(dict(made), details, ErrorInfo.of(code, words))
         self.team.keep(dict(made), **details)
         self.team.stage("synthesis", len(specs) + 1)
         one = await self.team.ask(
@@ -62,6 +62,6 @@ class Synthesis(Pattern):
         )
         if one.error is not None:
             words = f"the synthesiser failed: {one.error.code}: {one.error.message}"
-            error = ErrorInfo(code="SYNTHESIS_FAILED", type="SYNTHESIS_FAILED", message=words)
+            error = ErrorInfo.of("SYNTHESIS_FAILED", words)
             return Found(dict(made), details, error)
         return Found(one.output, details)

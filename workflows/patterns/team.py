@@ -127,9 +127,7 @@ class Team:
         self._hear()
         if self._started >= MAX_STEPS:
             code = "TooManySteps"
-            raise RunEndedError(
-                StopReason.ERROR, ErrorInfo(code=code, type=code, message=f"a pattern has at most {MAX_STEPS} steps")
-            )
+            raise RunEndedError(StopReason.ERROR, ErrorInfo.of(code, f"a pattern has at most {MAX_STEPS} steps"))
         begun = workflow.now()
         if level_below(run) > run.setup.limits.depth:
             return not_run(step, "DEPTH_LIMIT", f"limits.depth is {run.setup.limits.depth}: no run below this one")
@@ -161,7 +159,7 @@ class Team:
             task.cancel()
         late = (await asyncio.gather(task, return_exceptions=True))[0]
         words = f"it has not ended in {step.timeout:g} s"
-        error = ErrorInfo(code="TIMEOUT", type="TIMEOUT", message=words)
+        error = ErrorInfo.of("TIMEOUT", words)
         if isinstance(late, BaseException):
             return ChildEnd(None, error)
         used = late.result
@@ -268,7 +266,7 @@ def not_run(step: Step, code: str, message: str) -> Done:
         tokens_used=0,
         iteration=step.iteration,
     )
-    return Done(step=step, report=report, error=ErrorInfo(code=code, type=code, message=message))
+    return Done(step=step, report=report, error=ErrorInfo.of(code, message))
 
 
 async def _ends(task: "asyncio.Task[ChildEnd]", within: timedelta) -> bool:

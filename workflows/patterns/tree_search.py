@@ -113,7 +113,7 @@ def _found(tree: Tree, expansions: int, code: str, words: str) -> Found:
     """The best that was reached, and why it is not the goal."""
     best = tree.best
     output = None if best is None else tree.outputs[best.id]
-    return Found(output, _details(tree, best, expansions), ErrorInfo(code=code, type=code, message=words))
+    return Found(output, _details(tree, best, expansions), ErrorInfo.of(code, words))
 
 
 def _details(tree: Tree, end: TreeNode | None, expansions: int) -> dict[str, object]:

@@ -56,7 +56,7 @@ class Vote(Pattern):
         if counted.outcome != "decided":
             code = counted.outcome.upper()
             words = f"{counted.cast} of {len(voters)} voted: {counted.outcome.replace('_', ' ')}"
-            error = ErrorInfo(code=code, type=code, message=words)
+            error = ErrorInfo.of(code, words)
         return Found(counted.winner, {"tally": counted}, error)
 
 

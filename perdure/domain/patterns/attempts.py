@@ -139,4 +139,4 @@ def concluded(
 def _none(attempts: Sequence[Attempt], name: str) -> ErrorInfo:
     error = attempts[-1].error if attempts else None
     why = "" if error is None else f": the last failed with {error.code}: {error.message}"
-    return ErrorInfo(code="NO_ATTEMPT", type="NO_ATTEMPT", message=f"no {name} of {len(attempts)} has an output{why}")
+    return ErrorInfo.of("NO_ATTEMPT", f"no {name} of {len(attempts)} has an output{why}")
